@@ -1,0 +1,83 @@
+// What the agent decides to do: the outputs of the resolver, collected over one turn of the loop
+// and carried out in this order: kernel changes (one batch, acknowledged), then replies and
+// resends, then words to the controller. Asks may be sent before everything else: they depend on
+// nothing.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "agent/event.h"
+#include "core/binding.h"
+#include "core/key.h"
+#include "core/vtep.h"
+
+namespace dove::agent {
+
+// Changes of forwarding state, by network; the programmer knows the devices.
+
+// Unicast MAC -> remote host. Ages in the kernel.
+struct SetFdb {
+  MacKey key;
+  Vtep vtep;
+};
+// Unicast MAC of a guest on this host's bridge (`dst 0.0.0.0`). Does not age.
+struct SetLocalFdb {
+  MacKey key;
+};
+struct DeleteFdb {
+  MacKey key;
+};
+struct SetNeighbour {
+  IpKey key;
+  MacAddress mac;
+};
+struct DeleteNeighbour {
+  IpKey key;
+};
+// The whole list of a broadcast or multicast MAC; empty means: to nobody (`dst 0.0.0.0`). Does not
+// age. The programmer makes the kernel's list equal to it, touching only what differs.
+struct SetGroup {
+  MacKey key;
+  std::vector<Vtep> vteps;
+};
+struct DeleteGroup {
+  MacKey key;
+};
+
+using KernelChange = std::variant<SetFdb, SetLocalFdb, DeleteFdb, SetNeighbour, DeleteNeighbour,
+                                  SetGroup, DeleteGroup>;
+
+// An ARP reply or neighbour advertisement into the asker's port: `target.ip` is at `mac`.
+struct AnswerQuery {
+  AddressQuery query;
+  MacAddress mac;
+};
+
+// Send these punted packets on to a host: only the outer destination changes.
+struct Resend {
+  PuntedPackets packets;
+  Vtep vtep;
+};
+
+struct Actions {
+  std::vector<Key> ask;
+  std::vector<Key> forget;
+  std::vector<KernelChange> kernel;
+  std::vector<AnswerQuery> answers;
+  std::vector<Resend> resends;
+
+  bool empty() const noexcept {
+    return ask.empty() && forget.empty() && kernel.empty() && answers.empty() && resends.empty();
+  }
+  void clear() noexcept {
+    ask.clear();
+    forget.clear();
+    kernel.clear();
+    answers.clear();
+    resends.clear();
+  }
+};
+
+}  // namespace dove::agent

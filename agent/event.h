@@ -1,0 +1,64 @@
+// What happens on a host, in the agent's own words: the inputs of the resolver. Whoever reads a
+// socket turns what it read into one of these; nothing here knows where it came from.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/key.h"
+#include "core/vtep.h"
+
+namespace dove::agent {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// The kernel has no forwarding entry for this destination (l2miss; the frame is gone).
+struct MacMiss {
+  MacKey key;
+};
+
+// The kernel has no neighbour for this address (l3miss). It may be an ARP request or neighbour
+// solicitation that `proxy` ate, or a routed packet. It does not say who asked.
+struct IpMiss {
+  IpKey key;
+};
+
+// A guest asked who has `target.ip`: an ARP request or a neighbour solicitation, heard at its port.
+struct AddressQuery {
+  IfIndex port;  // the guest's own device
+  IpKey target;
+  MacAddress asker;                 // sender hardware address
+  std::optional<IpAddress> source;  // empty in a probe (ARP sender 0.0.0.0, NS from ::)
+};
+
+// A guest said that it has an address: gratuitous ARP, ARP reply, NA, DAD's NS, or just a frame
+// with a link-local source heard at its port.
+struct AddressSeen {
+  IfIndex port;
+  IpKey address;
+  MacAddress mac;
+};
+
+// Outer IP packets as they came out of the punt TUN: one, or the fragments of one in order of
+// arrival. Opaque to the resolver; it gives them back to be sent on or dropped.
+struct PuntedPackets {
+  std::vector<std::vector<std::byte>> packets;
+  std::size_t bytes() const noexcept {
+    std::size_t sum = 0;
+    for (const auto& packet : packets) sum += packet.size();
+    return sum;
+  }
+};
+
+// A frame that the kernel did not know where to send.
+struct PuntedFrame {
+  MacKey destination;  // unicast, multicast or broadcast
+  MacAddress source;
+  std::uint32_t port_mark = 0;  // which guest port it came from, 0 when not known
+  PuntedPackets packets;
+};
+
+}  // namespace dove::agent

@@ -1,0 +1,14 @@
+# Every target of ours links dove_options: the warnings and the sanitizers in one place.
+add_library(dove_options INTERFACE)
+target_compile_options(dove_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+                                              $<$<BOOL:${DOVE_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # A struct filled with designated initialisers leaves the rest at its defaults on purpose.
+  target_compile_options(dove_options INTERFACE -Wno-missing-field-initializers)
+endif()
+target_include_directories(dove_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(dove_options INTERFACE DOVE_VERSION="${PROJECT_VERSION}")
+if(DOVE_SANITIZE)
+  add_compile_options(-fsanitize=${DOVE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${DOVE_SANITIZE})
+endif()
