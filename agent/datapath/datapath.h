@@ -1,0 +1,165 @@
+// The kernel side of doved as one thing: devices, walls, punt, guest port log, misses, programmer.
+// The rest of the agent sees networks, ports, events and actions, and no netlink.
+//
+// Everything here belongs to the loop thread: every call is made on it and every callback comes on
+// it, never from inside the call that was given the callback. nft runs on a thread of its own and
+// posts its outcome back. No call waits for anything slower than the kernel.
+//
+// Nothing is flushed at start or at the end. open() takes over what an earlier doved left;
+// shutdown() leaves networks in use as they are, forwarding and walled.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "agent/action.h"
+#include "agent/datapath/options.h"
+#include "agent/event.h"
+#include "core/result.h"
+
+namespace dove::agent {
+
+// What the kernel tells. Called on the loop thread. A listener collects what follows from it and
+// carries it out in on_turn_end(), which comes once after each run of the other calls.
+class DatapathListener {
+ public:
+  virtual ~DatapathListener() = default;
+
+  virtual void on_mac_miss(const MacMiss& miss) = 0;
+  virtual void on_ip_miss(const IpMiss& miss) = 0;
+  virtual void on_query(const AddressQuery& query) = 0;
+  virtual void on_seen(const AddressSeen& seen) = 0;
+  virtual void on_punted(PuntedFrame&& frame) = 0;
+  // An entry that the resolver wanted is gone: aged, or taken by a foreign hand. Never our own
+  // deletion.
+  virtual void on_fdb_gone(const MacKey& key) = 0;
+  virtual void on_neighbour_gone(const IpKey& key) = 0;
+  // The device of a port vanished (a tap whose QEMU ended). The port stays known by its name and
+  // its walls stand. When a device of that name is there again it is made a port anew by the
+  // datapath itself, and on_port_back comes when it is up.
+  virtual void on_port_gone(const std::string& device) = 0;
+  virtual void on_port_back(const std::string& device, IfIndex index) = 0;
+  // Something went wrong that no call can return: one sentence for the journal, rate-limited.
+  virtual void on_trouble(const std::string& what) = 0;
+  // The guests' MTU is now this (the underlay's changed).
+  virtual void on_guest_mtu(unsigned mtu) = 0;
+  virtual void on_turn_end() = 0;
+};
+
+struct DatapathPort {
+  std::string device;
+  IfIndex index{};
+  MacKey guest;            // its network and its endpoint's MAC
+  std::uint32_t mark = 0;  // Walls: how its packets are marked; PuntedFrame::port_mark
+  bool present = false;    // false while the device is away
+};
+
+struct RefusedChange {
+  std::size_t index;  // into what apply() was given
+  std::error_code error;
+};
+
+// Everything is a count since open(), except where the kernel keeps it.
+struct DatapathCounters {
+  std::uint64_t punted_packets = 0;
+  std::uint64_t punted_malformed = 0;
+  std::uint64_t punted_ignored =
+      0;  // of a network or family that is not ours, the TUN's own RS/MLD
+  std::uint64_t resent = 0;
+  std::uint64_t resend_errors = 0;
+  std::uint64_t logged_frames = 0;
+  std::uint64_t log_malformed = 0;
+  std::uint64_t log_overruns = 0;
+  std::uint64_t answers_sent = 0;
+  std::uint64_t answer_errors = 0;
+  std::uint64_t miss_overruns = 0;    // counted, nothing else: the packet comes again
+  std::uint64_t change_overruns = 0;  // each is followed by a reconciliation
+  std::uint64_t kernel_changes = 0;
+  std::uint64_t kernel_refusals = 0;
+};
+
+class Datapath {
+ public:
+  using Done = std::function<void(Status)>;
+
+  // Checks that this host can do it (capabilities, VXLAN, TUN, nft, a device with the VTEP's
+  // address, no second doved in this network namespace), raises the walls, makes dvpunt, finds what
+  // an earlier doved left. May take some 50 ms; call it before the loop runs. `io` and `listener`
+  // must outlive the object. No event comes before start().
+  static Result<std::unique_ptr<Datapath>> open(asio::io_context& io,
+                                                const DatapathOptions& options,
+                                                DatapathListener& listener);
+  ~Datapath();
+  Datapath(const Datapath&) = delete;
+  Datapath& operator=(const Datapath&) = delete;
+
+  // --- adoption, between open() and start()
+  // Networks whose devices (marked as ours) are on this host. Those without add_network() by the
+  // time of forget_unclaimed() are removed, spread out; so are walls of ports nobody added again.
+  std::vector<Vni> found_networks() const;
+  // What the kernel has for a network that was added: unicast entries with a remote destination and
+  // neighbours, for Resolver::adopt_*. Group lists and local entries are taken into the
+  // programmer's own mirror and corrected by the next SetGroup or SetLocalFdb.
+  struct Adopted {
+    std::vector<SetFdb> fdb;
+    std::vector<SetNeighbour> neighbours;
+  };
+  Result<Adopted> adopt(Vni vni);
+  void forget_unclaimed();
+
+  // Begins to read sockets and to call the listener.
+  void start();
+
+  // --- networks
+  // Makes or takes over bridge and VXLAN device. Repeating it is success, and it calls off a
+  // removal that is under way. kConflict when a foreign device has one of the names: the message
+  // says what differs and what to do.
+  Status add_network(Vni vni);
+  // Its ports must be gone. The devices go later, one network at a time.
+  void remove_network(Vni vni);
+
+  // --- ports
+  // Makes `device` the port of the guest with this MAC: walls first, then the bridge, then up.
+  // Precondition: add_network() succeeded. The entry `mac dst 0.0.0.0` is in place before the port
+  // is up, whatever apply() is given. Fails with a message that names the device and leaves it as
+  // it was.
+  using PortDone = std::function<void(Result<DatapathPort>)>;
+  void add_port(const std::string& device, const MacKey& guest, PortDone done);
+  // Takes the device off the bridge and restores what add_port changed. Absent: kNotFound.
+  void remove_port(const std::string& device, Done done);
+  std::vector<DatapathPort> ports() const;
+
+  // --- what the resolver decided
+  // Applies kernel changes in order; the result names only those refused. Deleting what is absent
+  // succeeds. A change for a network that is not here is refused with ENODEV.
+  std::vector<RefusedChange> apply(std::span<const KernelChange> changes);
+  void answer(std::span<const AnswerQuery> answers);
+  void resend(std::span<const Resend> resends);
+
+  // --- what to show
+  unsigned guest_mtu() const noexcept;
+  const DatapathCounters& counters() const noexcept;
+  // The walls' own counters, by name ("host_input", "port tap0 queries_dropped").
+  using WallCounters = std::map<std::string, std::uint64_t>;
+  void wall_counters(std::function<void(Result<WallCounters>)> done);
+
+  // Finishes removals that are due or pending. If no network of ours is left on the host, dvpunt
+  // and the walls go too; otherwise everything stays as it is. Waits for nft: at most about 1 s.
+  // Nothing may be called afterwards but the destructor.
+  void shutdown();
+
+ private:
+  struct State;
+  explicit Datapath(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dove::agent

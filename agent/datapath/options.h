@@ -1,0 +1,49 @@
+// What the kernel side of doved is told at its start; nothing here changes afterwards.
+#pragma once
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/prefix.h"
+#include "core/vtep.h"
+
+namespace dove::agent {
+
+// How an L2 miss is learnt of. L3 misses are notifications in both.
+enum class MissMode : std::uint8_t {
+  kPunt,    // the packet itself comes out of the TUN and is sent on: nothing is lost
+  kNotify,  // the kernel's l2miss notification alone: the packet is lost
+};
+
+// What one guest may do per second before its own frames are dropped at its own port. A bucket
+// holds `burst` packets.
+struct Rate {
+  unsigned per_second;
+  unsigned burst;
+};
+
+struct WallLimits {
+  Rate punts{20000, 200};        // frames to unknown destinations
+  Rate queries{2000, 1000};      // ARP requests, neighbour and router solicitations
+  Rate announcements{100, 100};  // ARP replies, neighbour advertisements, RARP, MLD reports
+};
+
+struct DatapathOptions {
+  Vtep local;  // this host's VTEP; its port is the VXLAN devices' and every peer's
+  MissMode miss_mode = MissMode::kPunt;
+  std::chrono::seconds ageing{300};        // of FDB entries that no packet uses
+  std::chrono::seconds removal_delay{10};  // an unused network's devices stay this long
+  // The two addresses of dvpunt, of the VTEP's family: a /31 or /127. Empty: 169.254.77.64/31 or
+  // 100::/127 (the discard prefix, RFC 6666).
+  std::optional<Prefix> punt_prefix;
+  WallLimits limits;
+  std::uint16_t log_group = 4789;  // NFLOG group of the guest port log
+  uid_t uid = ::geteuid();         // who alone may send to the VXLAN port
+};
+
+}  // namespace dove::agent
