@@ -1,0 +1,170 @@
+// Network devices: what they are, making, changing and removing them.
+//
+// Requests for devices are encoded by libnl-route where it knows the attribute, and all go through
+// one Batch, so refusals carry the kernel's own words. Errors name the device and what was wanted.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ip_address.h"
+#include "core/mac_address.h"
+#include "core/result.h"
+#include "core/vni.h"
+#include "core/vtep.h"
+#include "netlink/batch.h"
+#include "netlink/message.h"
+
+namespace dove::netlink {
+
+// A VXLAN device's attributes. The defaults are the kernel's but for `port`, where the kernel's is
+// not IANA's.
+struct VxlanAttributes {
+  Vni vni;
+  std::optional<IpAddress> local;
+  std::uint16_t port = Vtep::kDefaultPort;
+  bool learning = true;
+  bool proxy = false;  // answers ARP and ND from its neighbour entries, eats what it cannot answer
+  bool rsc = false;    // routes between networks by its neighbour entries
+  bool l2miss = false;
+  bool l3miss = false;
+  std::uint32_t ageing = 300;      // seconds an unused dynamic FDB entry stays; 0: for ever
+  std::uint32_t limit = 0;         // FDB entries; 0: none
+  std::uint8_t ttl = 0;            // 0: the system's default
+  std::uint8_t tos = 0;            // 1: the inner packet's
+  std::optional<IpAddress> group;  // where unknown frames go; none is ours
+  std::optional<IfIndex> lower;    // bound to this device
+  bool udp_checksum = true;        // IPv4
+  bool udp_zero_checksum6_tx = false;
+  bool udp_zero_checksum6_rx = false;
+  bool df = false;                // read only: the outer packet's DF bit is set or inherited
+  bool collect_metadata = false;  // read only
+
+  friend bool operator==(const VxlanAttributes&, const VxlanAttributes&) = default;
+};
+
+// What must change for a device that `has` to be as `wanted`: "learning on instead of off, port
+// 8472 instead of 4789"; empty when nothing. For an error that refuses to adopt a device.
+std::string difference(const VxlanAttributes& has, const VxlanAttributes& wanted);
+
+struct BridgeAttributes {
+  std::uint32_t ageing = 300;       // seconds
+  std::uint32_t forward_delay = 0;  // seconds; 0: ports forward at once
+  bool stp = false;
+  bool vlan_filtering = false;
+  bool multicast_snooping = true;
+  bool multicast_querier = false;
+
+  friend bool operator==(const BridgeAttributes&, const BridgeAttributes&) = default;
+};
+std::string difference(const BridgeAttributes& has, const BridgeAttributes& wanted);
+
+// Of a device as the port of a bridge. An absent flag is left as it is (writing), or the kernel
+// does not have it (reading).
+struct BridgePortFlags {
+  std::optional<bool> learning;
+  std::optional<bool> flood;  // unknown unicast leaves by it
+  std::optional<bool> multicast_flood;
+  std::optional<bool> broadcast_flood;
+  std::optional<bool> locked;  // only frames from MACs with an FDB entry enter; 5.18+
+  std::optional<bool> isolated;
+  std::optional<bool> neigh_suppress;
+  std::optional<bool> hairpin;
+  std::optional<bool> guard;  // BPDU guard
+
+  friend bool operator==(const BridgePortFlags&, const BridgePortFlags&) = default;
+};
+
+struct Link {
+  IfIndex index{};
+  std::string name;
+  std::string kind;  // "vxlan", "bridge", "tun", "veth"; empty for hardware and loopback
+  std::string alias;
+  std::optional<MacAddress> mac;  // none on a TUN
+  std::optional<IfIndex> master;  // the bridge it is a port of
+  std::uint32_t mtu = 0;
+  bool up = false;                          // administratively
+  bool running = false;                     // and it has a carrier
+  std::optional<std::uint8_t> addrgenmode;  // IN6_ADDR_GEN_MODE_...
+  std::optional<VxlanAttributes> vxlan;     // when kind is "vxlan" and its VNI is not 0
+  std::optional<BridgeAttributes> bridge;   // when kind is "bridge"
+  std::optional<BridgePortFlags> port;      // when it is a port of a bridge
+
+  friend bool operator==(const Link&, const Link&) = default;
+};
+
+// RTM_NEWLINK or RTM_DELLINK of family AF_UNSPEC. Empty: another message, or malformed.
+std::optional<Link> decode_link(const Message& message);
+
+// What a new or changed device gets beside its kind's attributes. An absent member is left alone.
+struct LinkSettings {
+  std::optional<MacAddress> mac;
+  std::optional<IfIndex> master;
+  std::optional<std::uint32_t> mtu;
+  std::optional<std::uint32_t> tx_queue_length;
+  std::optional<bool> up;
+  std::optional<std::string> alias;  // the mark of ownership; "" removes it
+  bool no_ipv6_addresses = false;    // addrgenmode none: no link-local, no DAD, no MLD
+};
+
+// Not thread-safe. Every call is one round trip to the kernel unless it says otherwise.
+class Links {
+ public:
+  static Result<Links> open();
+
+  // kNotFound when there is none.
+  Result<Link> find(std::string_view name);
+  Result<Link> find(IfIndex index);
+  Result<std::vector<Link>> all();
+
+  // kExists when the name is taken; kSystem, saying that the kernel has no VXLAN (bridges, veth)
+  // when it has none.
+  Result<Link> create_vxlan(std::string_view name, const VxlanAttributes& vxlan,
+                            const LinkSettings& settings);
+  Result<Link> create_bridge(std::string_view name, const BridgeAttributes& bridge,
+                             const LinkSettings& settings);
+  // A bridge, and in it a VXLAN device with those port flags, all up: two round trips. When the
+  // VXLAN device cannot be made the bridge is removed again.
+  struct Overlay {
+    std::string bridge_name;
+    BridgeAttributes bridge;
+    LinkSettings bridge_settings;
+    std::string vxlan_name;
+    VxlanAttributes vxlan;
+    LinkSettings vxlan_settings;  // `master` is filled in
+    BridgePortFlags vxlan_port;
+  };
+  struct OverlayLinks {
+    Link bridge;
+    Link vxlan;
+  };
+  Result<OverlayLinks> create_overlay(const Overlay& overlay);
+  // For tests and labs.
+  Status create_veth(std::string_view name, std::string_view peer);
+
+  Status change(IfIndex index, const LinkSettings& settings);
+  Status release(IfIndex index);  // from its bridge
+  Status set_port_flags(IfIndex index, const BridgePortFlags& flags);
+  Status set_up(IfIndex index, bool up);
+  Status remove(IfIndex index);  // an absent device is kNotFound
+
+  // Adding what is there, and removing what is not, succeeds.
+  Status add_address(IfIndex index, const IpAddress& address, unsigned prefix_length);
+  Status remove_address(IfIndex index, const IpAddress& address, unsigned prefix_length);
+  // An on-link route in the main table: `destination` (all its bits) through `index`, or, without
+  // one, "unreachable" with that metric.
+  Status add_unreachable(const IpAddress& destination, std::uint32_t metric);
+  Status remove_unreachable(const IpAddress& destination, std::uint32_t metric);
+
+ private:
+  Links(Socket queries, Batch batch);
+  Result<Link> ask(Builder& question, std::string_view what);
+
+  Socket queries_;
+  Batch batch_;
+};
+
+}  // namespace dove::netlink

@@ -1,0 +1,73 @@
+// What changes in the kernel: devices, and entries that go away.
+//
+// The cost of our own doing is kept out in the kernel: RTM_NEWNEIGH (our own installs come back one
+// for one) and RTM_GETNEIGH (misses) do not reach the socket unless asked for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "netlink/link.h"
+#include "netlink/neighbour.h"
+#include "netlink/socket.h"
+
+namespace dove::netlink {
+
+// A device is there, new or changed (any change: up, MTU, master, name, alias, ...).
+struct LinkChanged {
+  Link link;
+};
+struct LinkGone {
+  IfIndex index{};
+  std::string name;
+};
+// An entry was made or changed; only with MonitorOptions::installs.
+struct FdbSet {
+  FdbEntry entry;
+};
+struct NeighbourSet {
+  NeighbourEntry entry;
+};
+// An entry left the kernel's tables. `aged`: the kernel's own doing, nothing used it (state STALE).
+// Otherwise somebody deleted it; the kernel does not say who, our own batches look like anybody's.
+struct FdbGone {
+  FdbEntry entry;
+  bool aged = false;
+};
+struct NeighbourGone {
+  NeighbourEntry entry;
+};
+// Changes were lost: only dumps tell the truth now.
+struct Overrun {};
+
+using KernelChange =
+    std::variant<LinkChanged, LinkGone, FdbSet, NeighbourSet, FdbGone, NeighbourGone, Overrun>;
+
+struct MonitorOptions {
+  std::size_t receive_buffer = 16U << 20U;
+  bool links = true;
+  bool entries = true;    // FDB and neighbour entries that go
+  bool installs = false;  // and those that come
+};
+
+class ChangeMonitor {
+ public:
+  static Result<ChangeMonitor> open(const MonitorOptions& options = {});
+
+  int fd() const noexcept { return socket_.fd(); }
+  // Appends what waits to `changes`, at most one inbox of it. True: there may be more. An overrun
+  // stands before what was read after it.
+  Result<bool> drain(std::vector<KernelChange>& changes);
+
+ private:
+  explicit ChangeMonitor(Socket socket);
+  Socket socket_;
+  Inbox inbox_;
+};
+
+// One message's meaning; nothing when it has none here.
+void decode_change(const Message& message, std::vector<KernelChange>& changes);
+
+}  // namespace dove::netlink
