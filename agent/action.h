@@ -1,7 +1,8 @@
 // What the agent decides to do: the outputs of the resolver, collected over one turn of the loop
 // and carried out in this order: kernel changes (one batch, acknowledged), then replies and
-// resends, then words to the controller. Asks may be sent before everything else: they depend on
-// nothing.
+// resends. Words to the controller depend on nothing and may go before everything else; among
+// themselves the forgets of a turn go before its asks, so that a key forgotten and wanted again is
+// asked for in the end.
 #pragma once
 
 #include <cstdint>

@@ -56,8 +56,7 @@ struct PuntedPackets {
 // A frame that the kernel did not know where to send.
 struct PuntedFrame {
   MacKey destination;  // unicast, multicast or broadcast
-  MacAddress source;
-  std::uint32_t port_mark = 0;  // which guest port it came from, 0 when not known
+  MacAddress source;   // the guest's: its port let no other pass
   PuntedPackets packets;
 };
 

@@ -9,6 +9,8 @@
 // that lead to it. A negative is not asked again before its ttl is over, and a push ends it at
 // once.
 //
+// Every call appends to `out` and takes nothing from it: one Actions may serve a whole turn.
+//
 // Not thread-safe: the loop thread owns it.
 #pragma once
 
@@ -30,30 +32,45 @@ namespace dove::agent {
 
 struct Limits {
   std::chrono::milliseconds wait{2000};       // how long a query or a frame waits for its answer
-  std::chrono::milliseconds ask_again{1000};  // an unanswered ask is repeated after this
+  std::chrono::milliseconds ask_again{1000};  // an unanswered ask is repeated after this, then
+                                              // after twice, four times, eight times this
+  std::chrono::milliseconds expect{5};  // the MAC an IP leads to comes with the IP's answer; when
+                                        // it has not after this, it is asked for
   std::chrono::milliseconds answer_late{
-      1000};                           // a query this soon after the install is answered too
-  std::size_t waiting_per_port = 256;  // queries and frames of one guest port
+      1000};  // a query this soon after the install is answered too; a miss or a punted frame later
+              // than this says that the kernel lost the entry
+  std::size_t waiting_per_guest = 256;  // frames of one source MAC; queries of one port
   std::size_t waiting_per_network = 4096;
-  std::size_t waiting_bytes = 16U << 20U;  // punted frames of this host
-  std::size_t waiting_per_key = 16;
-  std::size_t keys_per_network = 65536;  // asked and negative ones; found ones are in use
-  std::size_t groups_per_network = 256;  // multicast MACs with a list of their own
+  std::size_t waiting_bytes = 16U << 20U;           // punted frames of this host
+  std::size_t waiting_bytes_per_guest = 1U << 20U;  // of one guest
+  std::size_t waiting_per_key = 64;
+  std::size_t waiting_per_key_and_guest = 16;
+  std::size_t keys_per_network = 65536;  // asked and negative ones; found ones are in use. Beyond,
+                                         // the oldest makes room
+  std::size_t groups_per_network = 256;  // multicast MACs with a list of their own, besides the
+                                         // well-known ones
+  std::size_t repairs = 65536;           // refused changes to be tried again
+  std::uint64_t hash_seed = 0;           // random in a real agent: guests choose keys
 };
 
 // Why something was not done. Each is counted.
 enum class DropReason : std::uint8_t {
-  kWaitTimeout,  // no positive answer within Limits::wait
-  kPortLimit,
-  kNetworkLimit,
-  kBytesLimit,
-  kKeyLimit,
-  kGroupLimit,
+  kWaitTimeout,     // no answer within Limits::wait
+  kGuestLimit,      // the guest has too much waiting
+  kNetworkLimit,    // the network has
+  kBytesLimit,      // the host has
+  kWaitersLimit,    // the key has
+  kKeyLimit,        // a key made room for a newer one; its waiters went with it
+  kGroupLimit,      // one more multicast MAC
+  kRepairLimit,     // one more refused change
   kUnknownNetwork,  // no such network on this host (any more)
-  kNotFound,        // known not to exist
-  kDenied,
+  kNotFound,        // waited to the end for what does not exist
+  kDenied,          // ... for what may not be reached
+  kLocal,           // a punted frame for a guest that by now is on this host's bridge
+  kForgotten,       // a pushed change to a key that is no longer of interest
   kCount,
 };
+const char* to_string(DropReason reason) noexcept;  // "wait-timeout", ...
 
 struct ResolverCounters {
   std::uint64_t mac_misses = 0;
@@ -64,30 +81,57 @@ struct ResolverCounters {
   std::uint64_t answers = 0;        // bindings received, answers and pushes
   std::uint64_t stale_answers = 0;  // of an older revision than known: ignored
   std::uint64_t negatives = 0;
-  std::uint64_t installed = 0;
+  std::uint64_t installed = 0;  // FDB entries and neighbours set
   std::uint64_t aged = 0;
   std::uint64_t refused = 0;  // by the kernel
   std::uint64_t drops[static_cast<std::size_t>(DropReason::kCount)] = {};
+};
+
+// What is held at this moment.
+struct ResolverUsage {
+  std::size_t keys = 0;
+  std::size_t unresolved_keys = 0;  // asked and negative ones
+  std::size_t waiting = 0;
+  std::size_t waiting_bytes = 0;
+  std::size_t guests = 0;  // that have something waiting
+  std::size_t groups = 0;
 };
 
 class Resolver {
  public:
   explicit Resolver(const Limits& limits);
   ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
 
   // --- what this host is and has
-  void set_self(HostId self);  // from the session; entries that lead here are local, not remote
+  // From the session, before on_hosts() and on_flood_list() of it; entries that lead here are
+  // local, not remote.
+  void set_self(HostId self);
   // Adds and changes hosts; a full list removes the others. A changed VTEP moves every entry and
-  // list.
+  // list; what leads to a removed host is deleted.
   struct HostChange {
     HostId id;
     std::optional<Vtep> vtep;  // empty: removed
   };
   void on_hosts(std::span<const HostChange> hosts, bool full, Actions& out);
 
-  void add_network(Vni vni, Actions& out);  // the devices are there; makes the broadcast list
-  void remove_network(Vni vni,
-                      Actions& out);  // the devices are about to go: forgets, deletes nothing
+  // Multicast MACs that have a list in every network from the start, for when none would ever be
+  // seen (notify mode). Before the first add_network().
+  void set_well_known_groups(std::span<const MacAddress> groups);
+
+  struct GroupRow {
+    MacKey key;
+    std::vector<Vtep> vteps;
+  };
+  // The devices are there; makes the broadcast list, empty while nothing is known.
+  void add_network(Vni vni, Actions& out);
+  // The same where the kernel has these lists of the network's already (after a restart): they stay
+  // as they are until the controller tells the list.
+  void adopt_network(Vni vni, std::span<const GroupRow> groups, Actions& out);
+  // The devices are about to go: forgets, deletes nothing.
+  void remove_network(Vni vni, Actions& out);
+  // May come before add_network(); remove_network() ends it.
   void on_flood_list(Vni vni, std::span<const HostId> add, std::span<const HostId> remove,
                      bool full, Actions& out);
 
@@ -101,28 +145,35 @@ class Resolver {
   void on_event(const AddressQuery& query, TimePoint now, Actions& out);
   void on_event(PuntedFrame&& frame, TimePoint now, Actions& out);
 
-  // Answers and pushes. An older revision than the known one changes nothing.
+  // Answers and pushes, in the order of the session. An older revision than the known one changes
+  // nothing.
   void on_binding(const MacBinding& binding, TimePoint now, Actions& out);
   void on_binding(const IpBinding& binding, TimePoint now, Actions& out);
 
-  // The kernel aged or lost this entry (RTM_DELNEIGH that was not our own doing).
+  // The kernel aged or lost this entry (RTM_DELNEIGH that was not our own doing). A local guest's
+  // entry or a group's list is set again.
   void on_fdb_gone(const MacKey& key, TimePoint now, Actions& out);
   void on_neighbour_gone(const IpKey& key, TimePoint now, Actions& out);
-  // The kernel refused a change: it is not installed; tried again at the next need.
+  // The kernel refused a change. What should have been set remotely is not installed and is tried
+  // again at a later need; everything else is tried again after Limits::ask_again.
   void on_refused(const KernelChange& change, std::error_code error, TimePoint now);
 
   // --- sessions
   // Without a session asks are kept and go out when one is there.
   void on_session_lost();
-  // Asks anew for every key known or wanted; nothing is removed from the kernel before an answer
-  // says so. `new_store`: revisions of before mean nothing any more.
+  // Asks anew for every key known or wanted (the first thousands at once, the rest by on_time());
+  // nothing is removed from the kernel before an answer says so. `new_store`: revisions and host
+  // ids of before mean nothing any more. Comes before on_hosts() of the session. Also the way to
+  // resynchronise within one.
   void on_session_ready(bool new_store, TimePoint now, Actions& out);
 
-  // --- adoption at start: what the kernel has already. Kept, and asked about.
+  // --- adoption at start: what the kernel has already. Kept, and asked about. After
+  // adopt_network(), FDB entries before neighbours.
   void adopt_fdb(const MacKey& key, const Vtep& vtep);
   void adopt_neighbour(const IpKey& key, const MacAddress& mac);
 
-  // Expires what waits, repeats asks. Call when next_deadline() has come; empty: nothing waits.
+  // Expires what waits, repeats asks. Call when next_deadline() has come (which may be at once);
+  // empty: nothing waits.
   void on_time(TimePoint now, Actions& out);
   std::optional<TimePoint> next_deadline() const;
 
@@ -136,14 +187,12 @@ class Resolver {
     IpKey key;
     MacAddress mac;
   };
-  struct GroupRow {
-    MacKey key;
-    std::vector<Vtep> vteps;
-  };
-  std::vector<FdbRow> fdb() const;
+  std::vector<FdbRow> fdb() const;  // remote ones
+  std::vector<MacKey> locals() const;
   std::vector<NeighbourRow> neighbours() const;
   std::vector<GroupRow> groups() const;
   const ResolverCounters& counters() const noexcept;
+  ResolverUsage usage() const noexcept;
 
  private:
   struct State;

@@ -1,0 +1,56 @@
+// IPv6 neighbour discovery (RFC 4861, RFC 4862) as guests send it, frames with their Ethernet
+// header. What the RFCs tell a receiver to discard is discarded here: hop limit, checksum, length,
+// zero-length options, forbidden combinations.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <variant>
+
+#include "core/ip_address.h"
+#include "core/mac_address.h"
+
+namespace dove::agent {
+
+struct NeighbourSolicitation {
+  MacAddress ethernet_source;
+  std::optional<IpAddress> source;  // empty: duplicate address detection
+  IpAddress target;
+  std::optional<MacAddress> source_link;  // option
+};
+
+struct NeighbourAdvertisement {
+  MacAddress ethernet_source;
+  IpAddress source;
+  IpAddress target;
+  bool router = false;
+  bool solicited = false;
+  bool override_entry = false;
+  std::optional<MacAddress> target_link;  // option
+};
+
+// A router solicitation or a multicast listener report: it says no more than who sent it.
+struct Ipv6Sender {
+  MacAddress ethernet_source;
+  IpAddress source;  // never ::
+};
+
+using NdFrame =
+    std::variant<std::monostate, NeighbourSolicitation, NeighbourAdvertisement, Ipv6Sender>;
+
+NdFrame parse_nd(std::span<const std::byte> frame) noexcept;
+
+struct NdAnswer {
+  MacAddress asker;
+  std::optional<IpAddress> asker_ip;  // empty when it was duplicate address detection
+  IpAddress ip;
+  MacAddress mac;  // who has `ip`
+};
+// The advertisement that `mac` itself would send, from `ip`: solicited and unicast to the asker, or
+// unsolicited to all nodes when the asker has no address yet. The Router flag is not set: whether
+// the owner is a router is not known. Precondition: all addresses are IPv6.
+std::array<std::byte, 86> build_neighbour_advertisement(const NdAnswer& answer) noexcept;
+
+}  // namespace dove::agent
