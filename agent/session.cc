@@ -1,0 +1,615 @@
+#include "agent/session.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/arena.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/client_callback.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "agent/session_message.h"
+#include "api/convert.h"
+#include "api/status.h"
+#include "api/transport.h"
+#include "dove/v1/agent.grpc.pb.h"
+
+namespace dove::agent {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kKeysPerMessage = 512;
+constexpr std::size_t kMessagesWaiting =
+    1024;  // to be written: asks and forgets beyond are dropped
+constexpr std::size_t kRequestsWaiting = 16384;
+constexpr std::size_t kMessagesUnread = 64;  // received and not yet handled: then reading stops
+constexpr std::size_t kMessagesKept = 8;     // for reuse, in each direction
+constexpr std::chrono::seconds kLivedWell{5};
+
+// A message in memory of its own that is reused.
+template <class Type>
+class Slot {
+ public:
+  Slot() : block_(kBlock), arena_{block_.data(), block_.size()} { clear(); }
+  void clear() {
+    arena_.Reset();
+    message_ = google::protobuf::Arena::CreateMessage<Type>(&arena_);
+    keys = 0;
+  }
+  Type& operator*() { return *message_; }
+  Type* operator->() { return message_; }
+  Type* get() { return message_; }
+
+  std::size_t keys = 0;  // of an ask or a forget
+
+ private:
+  // An average message fits; what does not is allocated beside it and freed at clear().
+  static constexpr std::size_t kBlock = 32 * 1024;
+  std::vector<char> block_;
+  google::protobuf::Arena arena_;
+  Type* message_ = nullptr;
+};
+
+// Slots in stock, up to a few. Not thread-safe.
+template <class Type>
+class Stock {
+ public:
+  std::unique_ptr<Slot<Type>> take() {
+    if (slots_.empty()) return std::make_unique<Slot<Type>>();
+    auto slot = std::move(slots_.back());
+    slots_.pop_back();
+    return slot;
+  }
+  void give_back(std::unique_ptr<Slot<Type>> slot) {
+    if (slots_.size() >= kMessagesKept) return;
+    slot->clear();
+    slots_.push_back(std::move(slot));
+  }
+
+ private:
+  std::vector<std::unique_ptr<Slot<Type>>> slots_;
+};
+
+using Outbound = Slot<v1::FromAgent>;
+using Inbound = Slot<v1::FromController>;
+
+bool is_refusal(const Error& error) {
+  return error.code != ErrorCode::kUnavailable && error.code != ErrorCode::kSystem;
+}
+
+}  // namespace
+
+// One attempt and, if it goes well, one session. Keeps itself alive until gRPC is done with it.
+//
+// `mutex_` guards what gRPC's threads and the loop share. No gRPC call is made while it is held.
+// The hold (in gRPC's sense) lets the loop start operations; it is given up once, when the stream
+// is closed and nothing is being written.
+class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::FromController>,
+                              public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(asio::io_context& loop, Session* session, const std::shared_ptr<grpc::Channel>& channel)
+      : loop_{loop}, session_{session}, stub_{v1::AgentSession::NewStub(channel)} {}
+
+  // --- on the loop thread
+  void start() {
+    self_ = shared_from_this();
+    stub_->async()->Session(&context_, this);
+    AddHold();
+    reading_ = stock_in_.take();
+    StartRead(reading_->get());
+    StartCall();
+  }
+
+  // Nothing is delivered any more; the stream ends soon.
+  void close() {
+    session_ = nullptr;
+    cancel();
+  }
+
+  // Ends the stream; why is delivered in time.
+  void cancel() {
+    context_.TryCancel();
+    bool last = false;
+    {
+      const std::lock_guard lock{mutex_};
+      closed_ = true;
+      last = take_hold();
+    }
+    if (last) RemoveHold();
+  }
+
+  bool is_done() {
+    const std::lock_guard lock{mutex_};
+    return done_;
+  }
+
+  void wait_until_done() {
+    std::unique_lock lock{mutex_};
+    done_changed_.wait(lock, [this] { return done_; });
+  }
+
+  // Asks when `ask`, else forgets. How many were not taken for want of room.
+  std::size_t send_keys(bool ask, std::span<const Key> keys) {
+    {
+      const std::lock_guard lock{mutex_};
+      while (!keys.empty()) {
+        Outbound* slot = room_for_keys(ask);
+        if (slot == nullptr) break;
+        const auto part = keys.first(std::min(keys.size(), kKeysPerMessage - slot->keys));
+        api::add_keys(part, ask ? (*slot)->mutable_ask() : (*slot)->mutable_forget());
+        slot->keys += part.size();
+        keys = keys.subspan(part.size());
+      }
+    }
+    write_next();
+    return keys.size();
+  }
+
+  void send(const std::function<void(v1::FromAgent&)>& fill) {
+    {
+      const std::lock_guard lock{mutex_};
+      unsent_.push_back(stock_out_.take());
+      fill(**unsent_.back());
+    }
+    write_next();
+  }
+
+ private:
+  // --- gRPC's reactions, on its threads
+  void OnReadDone(bool ok) override {
+    bool more = false;
+    bool last = false;
+    {
+      const std::lock_guard lock{mutex_};
+      auto slot = std::move(reading_);
+      if (ok) {
+        unread_.push_back(std::move(slot));
+        more = !closed_ && unread_.size() + handling_ < kMessagesUnread;
+        if (more) reading_ = stock_in_.take();
+      } else {
+        closed_ = true;
+        last = take_hold();
+      }
+    }
+    if (ok) deliver_soon();
+    if (more) StartRead(reading_->get());
+    if (last) RemoveHold();
+  }
+
+  void OnWriteDone(bool ok) override {
+    bool last = false;
+    {
+      const std::lock_guard lock{mutex_};
+      stock_out_.give_back(std::move(writing_));
+      if (!ok) closed_ = true;
+      last = take_hold();
+    }
+    if (last) RemoveHold();
+    write_next();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    const auto self = std::move(self_);
+    deliver_soon(status);
+    const std::lock_guard lock{mutex_};
+    done_ = true;
+    done_changed_.notify_all();
+  }
+
+  // --- either
+  // With the lock held. True: the caller must give up the hold.
+  bool take_hold() { return closed_ && !writing_ && !std::exchange(hold_taken_, true); }
+
+  // With the lock held.
+  Outbound* room_for_keys(bool ask) {
+    const auto kind = ask ? v1::FromAgent::kAsk : v1::FromAgent::kForget;
+    if (!unsent_.empty() && (*unsent_.back())->message_case() == kind &&
+        unsent_.back()->keys < kKeysPerMessage)
+      return unsent_.back().get();
+    if (unsent_.size() >= kMessagesWaiting) return nullptr;
+    unsent_.push_back(stock_out_.take());
+    return unsent_.back().get();
+  }
+
+  void write_next() {
+    {
+      const std::lock_guard lock{mutex_};
+      if (closed_ || writing_ || unsent_.empty()) return;
+      writing_ = std::move(unsent_.front());
+      unsent_.pop_front();
+    }
+    StartWrite(writing_->get());
+  }
+
+  void deliver_soon(const std::optional<grpc::Status>& outcome = std::nullopt) {
+    {
+      const std::lock_guard lock{mutex_};
+      if (outcome) outcome_ = outcome;
+      if (std::exchange(posted_, true)) return;
+    }
+    asio::post(loop_, [self = shared_from_this()] { self->deliver(); });
+  }
+
+  // --- on the loop thread
+  void deliver() {
+    std::deque<std::unique_ptr<Inbound>> batch;
+    std::optional<grpc::Status> outcome;
+    {
+      const std::lock_guard lock{mutex_};
+      posted_ = false;
+      batch.swap(unread_);
+      handling_ = batch.size();
+      outcome = outcome_;
+    }
+    for (auto& slot : batch)
+      if (session_ != nullptr) session_->receive(**slot);
+    recycle(batch);
+    if (outcome && session_ != nullptr) report(*outcome);
+  }
+
+  void recycle(std::deque<std::unique_ptr<Inbound>>& batch) {
+    bool resume = false;
+    {
+      const std::lock_guard lock{mutex_};
+      handling_ = 0;
+      for (auto& slot : batch) stock_in_.give_back(std::move(slot));
+      resume = !reading_ && !closed_ && !batch.empty() && unread_.size() < kMessagesUnread;
+      if (resume) reading_ = stock_in_.take();
+    }
+    if (resume) StartRead(reading_->get());
+  }
+
+  void report(const grpc::Status& status) {
+    Session* const session = std::exchange(session_, nullptr);
+    if (status.ok())
+      return session->ended({ErrorCode::kUnavailable, "the controller ended the session"}, false);
+    const Error error = api::to_error(status);
+    session->ended(error, is_refusal(error));
+  }
+
+  asio::io_context& loop_;
+  Session* session_;  // loop thread only; null: nobody listens any more
+  const std::unique_ptr<v1::AgentSession::Stub> stub_;
+  grpc::ClientContext context_;
+  std::shared_ptr<Stream> self_;  // until OnDone
+
+  std::mutex mutex_;
+  std::condition_variable done_changed_;
+  std::deque<std::unique_ptr<Outbound>> unsent_;
+  std::unique_ptr<Outbound> writing_;
+  std::unique_ptr<Inbound> reading_;
+  std::deque<std::unique_ptr<Inbound>> unread_;
+  std::size_t handling_ = 0;
+  Stock<v1::FromAgent> stock_out_;
+  Stock<v1::FromController> stock_in_;
+  std::optional<grpc::Status> outcome_;
+  bool done_ = false;
+  bool posted_ = false;
+  bool closed_ = false;
+  bool hold_taken_ = false;
+};
+
+Session::Session(asio::io_context& loop, Options options, DirectoryListener& listener)
+    : loop_{loop},
+      options_{std::move(options)},
+      listener_{listener},
+      retry_timer_{loop},
+      watch_timer_{loop},
+      random_{std::random_device{}()} {
+  info_.since = Clock::now();
+  info_.store = options_.known;
+  info_.problem = "not yet connected";
+}
+
+Session::~Session() {
+  if (stream_) drop_stream();
+  for (const auto& stream : dropped_) stream->wait_until_done();
+}
+
+// It is kept until gRPC is done with it: until then it may post to the loop.
+void Session::drop_stream() {
+  stream_->close();
+  std::erase_if(dropped_, [](const auto& stream) { return stream->is_done(); });
+  dropped_.push_back(std::exchange(stream_, nullptr));
+}
+
+void Session::start() { connect(); }
+
+Session::Info Session::info() const { return info_; }
+
+void Session::connect() {
+  const auto& address = options_.controllers[next_controller_];
+  next_controller_ = (next_controller_ + 1) % options_.controllers.size();
+  info_.controller = address.to_string();
+  attempt_began_ = Clock::now();
+  const auto channel = api::make_channel(address, options_.insecure);
+  if (!channel) return ended(channel.error(), true);
+  stream_ = std::make_shared<Stream>(loop_, this, *channel);
+  stream_->start();
+  say_hello();
+  watch();
+}
+
+void Session::say_hello() {
+  stream_->send([this](v1::FromAgent& message) {
+    auto& hello = *message.mutable_hello();
+    hello.set_protocol(api::kProtocol);
+    hello.set_host(options_.host);
+    hello.set_vtep(api::to_bytes(options_.vtep.address));
+    hello.set_vtep_port(options_.vtep.port);
+    hello.set_boot_id(options_.boot_id);
+    hello.set_store_id(info_.store.store_id);
+    hello.set_revision(info_.store.revision);
+    hello.set_version(options_.version);
+  });
+}
+
+// Looks once a second for a controller that owes us something for too long.
+void Session::watch() {
+  const auto interval =
+      std::min({options_.handshake, options_.reply, std::chrono::milliseconds{1000}});
+  watch_timer_.expires_after(interval);
+  watch_timer_.async_wait([this](const std::error_code& error) {
+    if (error || !stream_) return;
+    const auto now = Clock::now();
+    const bool no_welcome = !ready_ && now >= attempt_began_ + options_.handshake;
+    const bool no_reply = !waiting_.empty() && now >= waiting_.begin()->second.deadline;
+    if (no_welcome || no_reply) {
+      return ended({ErrorCode::kUnavailable, "the controller does not answer"}, false);
+    }
+    watch();
+  });
+}
+
+void Session::ended(const Error& reason, bool refused) {
+  watch_timer_.cancel();
+  if (stream_) drop_stream();
+  ++counters_.failures;
+  if (ready_ && Clock::now() - info_.since >= kLivedWell) failures_in_row_ = 0;
+  if (ready_) info_.since = Clock::now();
+  ready_ = false;
+  info_.connected = false;
+  info_.problem = fmt::format("controller {}: {}", info_.controller, reason.message);
+  fail_requests(reason);
+  listener_.on_session_lost({reason.code, info_.problem, reason.os_error}, refused);
+  retry(refused);
+}
+
+void Session::retry(bool refused) {
+  const unsigned doublings = std::min(failures_in_row_++, 16U);
+  auto delay = std::min(options_.backoff_max, options_.backoff_min * (1U << doublings));
+  if (refused) delay = options_.backoff_max;
+  // Between half and all of it: hosts that lost one controller together do not come back together.
+  std::uniform_int_distribution<std::int64_t> spread{delay.count() / 2, delay.count()};
+  retry_timer_.expires_after(std::chrono::milliseconds{spread(random_)});
+  retry_timer_.async_wait([this](const std::error_code& error) {
+    if (!error) connect();
+  });
+}
+
+template <class Value>
+Value* Session::check(Result<Value>& parsed) {
+  if (parsed) return &*parsed;
+  ++counters_.malformed;
+  return nullptr;
+}
+
+void Session::advance(std::uint64_t revision) {
+  info_.store.revision = std::max(info_.store.revision, revision);
+}
+
+void Session::receive(const v1::FromController& message) {
+  ++counters_.messages_received;
+  if (message.has_welcome()) return receive_welcome(message.welcome());
+  if (!ready_) return;
+  switch (message.message_case()) {
+    case v1::FromController::kBindings:
+      return receive_bindings(message.bindings());
+    case v1::FromController::kReply:
+      return receive_reply(message.reply());
+    case v1::FromController::kHosts:
+      return receive_hosts(message.hosts());
+    case v1::FromController::kFloodList:
+      return receive_flood_list(message.flood_list());
+    case v1::FromController::kNetwork:
+      return receive_network(message.network());
+    case v1::FromController::kLost:
+      return receive_lost(message.lost());
+    case v1::FromController::kResync:
+      return listener_.on_resync();
+    default:
+      return;
+  }
+}
+
+void Session::receive_welcome(const v1::Welcome& welcome) {
+  const bool new_store = welcome.store_id() != info_.store.store_id;
+  if (new_store) info_.store = {.store_id = welcome.store_id(), .revision = 0};
+  info_.self = HostId{welcome.host_id()};
+  info_.connected = true;
+  info_.problem.clear();
+  info_.since = Clock::now();
+  ready_ = true;
+  ++counters_.sessions;
+  listener_.on_session_ready(new_store, info_.self);
+}
+
+void Session::receive_bindings(const v1::Bindings& message) {
+  bindings_.clear();
+  for (const auto& part : message.bindings()) {
+    auto binding = api::parse_binding(part, message.revision());
+    if (auto* value = check(binding)) bindings_.push_back(*value);
+  }
+  listener_.on_bindings(bindings_);
+  advance(message.revision());
+}
+
+void Session::receive_hosts(const v1::Hosts& message) {
+  std::vector<HostRecord> hosts;
+  for (const auto& part : message.hosts()) {
+    auto host = api::parse_host(part);
+    if (auto* value = check(host))
+      hosts.push_back({.id = value->id, .name = std::move(value->name), .vtep = value->vtep});
+  }
+  listener_.on_hosts(hosts, message.full());
+  advance(message.revision());
+}
+
+void Session::receive_flood_list(const v1::FloodList& message) {
+  auto vni = api::parse_vni(message.vni());
+  if (check(vni) == nullptr) return;
+  std::vector<HostId> add;
+  std::vector<HostId> remove;
+  for (const auto id : message.add()) add.push_back(HostId{id});
+  for (const auto id : message.remove()) remove.push_back(HostId{id});
+  listener_.on_flood_list(*vni, add, remove, message.full());
+  advance(message.revision());
+}
+
+void Session::receive_network(const v1::NetworkSettings& message) {
+  auto settings = parse_network(message);
+  if (check(settings) == nullptr) return;
+  listener_.on_network(*settings);
+  advance(message.revision());
+}
+
+void Session::receive_lost(const v1::Lost& message) {
+  auto attachment = parse_attachment(message.attachment());
+  if (check(attachment) != nullptr) listener_.on_lost(*attachment);
+}
+
+void Session::receive_reply(const v1::Reply& reply) {
+  const auto found = waiting_.find(reply.id());
+  if (found == waiting_.end()) return;
+  const auto done = std::move(found->second.done);
+  waiting_.erase(found);
+  if (reply.has_problem()) return done(api::parse_problem(reply.problem()));
+  done(&reply);
+  advance(reply.revision());
+}
+
+void Session::fail_requests(const Error& reason) {
+  const auto failed = std::exchange(waiting_, {});
+  const Error error{ErrorCode::kUnavailable,
+                    fmt::format("controller {}: {}", info_.controller, reason.message)};
+  for (const auto& [id, request] : failed)
+    asio::post(loop_, [done = request.done, error] { done(error); });
+}
+
+void Session::request(const std::function<void(v1::Request&)>& fill, ReplyHandler done) {
+  if (!ready_ || waiting_.size() >= kRequestsWaiting) {
+    const auto why = ready_ ? std::string{"too many requests wait for the controller"}
+                            : "no controller can be reached: " + info_.problem;
+    asio::post(loop_, [done = std::move(done), error = Error{ErrorCode::kUnavailable, why}] {
+      done(error);
+    });
+    return;
+  }
+  const auto id = next_request_++;
+  waiting_[id] = {.deadline = Clock::now() + options_.reply, .done = std::move(done)};
+  stream_->send([&](v1::FromAgent& message) {
+    message.mutable_request()->set_id(id);
+    fill(*message.mutable_request());
+  });
+}
+
+namespace {
+
+const Error kNoAttachment{ErrorCode::kInvalid, "the controller's reply has no attachment"};
+
+Result<Attachment> attachment_of(const Result<const v1::Reply*>& reply) {
+  if (!reply) return reply.error();
+  if (!(*reply)->has_attachment()) return kNoAttachment;
+  return parse_attachment((*reply)->attachment());
+}
+
+Result<NetworkSettings> network_of(const Result<const v1::Reply*>& reply) {
+  if (!reply) return reply.error();
+  return parse_network((*reply)->network());
+}
+
+Status status_of(const Result<const v1::Reply*>& reply) {
+  if (!reply) return reply.error();
+  return {};
+}
+
+Result<Directory::Prepared> prepared_of(const Result<const v1::Reply*>& reply) {
+  auto attachment = attachment_of(reply);
+  if (!attachment) return attachment.error();
+  auto network = network_of(reply);
+  if (!network) return network.error();
+  return Directory::Prepared{*std::move(attachment), *std::move(network)};
+}
+
+}  // namespace
+
+void Session::join(const std::string& network, Completion<NetworkSettings> done) {
+  request([&](v1::Request& out) { out.mutable_join()->set_network(network); },
+          [done = std::move(done)](const auto& reply) { done(network_of(reply)); });
+}
+
+void Session::join(Vni vni, Completion<NetworkSettings> done) {
+  request([&](v1::Request& out) { out.mutable_join()->set_vni(vni.value()); },
+          [done = std::move(done)](const auto& reply) { done(network_of(reply)); });
+}
+
+void Session::leave(Vni vni, Completion<void> done) {
+  request([&](v1::Request& out) { out.mutable_leave()->set_vni(vni.value()); },
+          [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
+}
+
+void Session::prepare(const std::string& endpoint, Completion<Prepared> done) {
+  request([&](v1::Request& out) { out.mutable_prepare()->set_endpoint(endpoint); },
+          [done = std::move(done)](const auto& reply) { done(prepared_of(reply)); });
+}
+
+void Session::activate(const std::string& endpoint, std::uint64_t generation,
+                       Completion<Attachment> done) {
+  const auto fill = [&](v1::Request& out) {
+    out.mutable_activate()->set_endpoint(endpoint);
+    out.mutable_activate()->set_generation(generation);
+  };
+  request(fill, [done = std::move(done)](const auto& reply) { done(attachment_of(reply)); });
+}
+
+void Session::detach(const std::string& endpoint, std::uint64_t generation, Completion<void> done) {
+  const auto fill = [&](v1::Request& out) {
+    out.mutable_detach()->set_endpoint(endpoint);
+    out.mutable_detach()->set_generation(generation);
+  };
+  request(fill, [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
+}
+
+void Session::announce(const IpKey& address, MacAddress mac, Completion<void> done) {
+  const auto fill = [&](v1::Request& out) {
+    out.mutable_announce()->set_vni(address.vni.value());
+    out.mutable_announce()->set_ip(api::to_bytes(address.ip));
+    out.mutable_announce()->set_mac(api::to_bytes(mac));
+  };
+  request(fill, [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
+}
+
+void Session::ask(std::span<const Key> keys) {
+  if (!ready_ || keys.empty()) return;
+  const auto dropped = stream_->send_keys(true, keys);
+  counters_.keys_asked += keys.size() - dropped;
+  counters_.keys_dropped += dropped;
+}
+
+void Session::forget(std::span<const Key> keys) {
+  if (!ready_ || keys.empty()) return;
+  counters_.keys_dropped += stream_->send_keys(false, keys);
+}
+
+void Session::applied(std::uint64_t revision) {
+  if (!ready_) return;
+  stream_->send([&](v1::FromAgent& message) { message.mutable_applied()->set_revision(revision); });
+}
+
+}  // namespace dove::agent
