@@ -14,7 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -49,8 +49,8 @@ class Batch {
   // Begins the next request; NLM_F_REQUEST is added. What is put into the builder until the next
   // begin() or commit() belongs to it; the reference is valid until then.
   Builder& begin(std::uint16_t type, std::uint16_t flags);
-  std::size_t size() const noexcept { return sequences_.size(); }
-  bool empty() const noexcept { return sequences_.empty(); }
+  std::size_t size() const noexcept { return requests_.size(); }
+  bool empty() const noexcept { return requests_.empty(); }
 
   // Sends what was begun, and empties the batch. As many verdicts as requests, in their order;
   // valid until the next commit(). Never fails as a whole: a send that cannot be made is the
@@ -60,21 +60,26 @@ class Batch {
   Status commit_all(std::string_view what);
 
  private:
-  void close_message();
-  void flush();
-  void read_verdicts(std::size_t first, std::size_t count);
-  void decide(std::size_t first, std::size_t count, std::error_code undecided);
+  struct Request {
+    std::size_t offset;  // in buffer_
+    std::size_t length;  // 0: it could not be made
+    std::uint32_t sequence;
+  };
+  using Slice = std::span<const Request>;
+  void end_request();
+  Slice next_slice(std::size_t first) const;
+  void send(Slice slice, std::span<Verdict> verdicts);
+  void read_verdicts(Slice slice, std::span<Verdict> verdicts);
+
+  std::byte* memory() noexcept { return reinterpret_cast<std::byte*>(buffer_.data()); }
 
   Socket socket_;
   Inbox inbox_;
-  std::vector<std::uint64_t> buffer_;
-  std::size_t used_ = 0;                  // bytes of finished messages not yet sent
-  std::size_t last_ = 0;                  // where the last finished one begins
-  std::size_t first_ = 0;                 // index of the first request not yet sent
-  std::unique_ptr<Builder> builder_;      // the request being made
-  std::vector<std::uint32_t> sequences_;  // of every request of this batch
-  std::vector<Verdict> verdicts_;         // likewise
-  std::vector<Verdict> answers_;          // what the last commit() gave out
+  std::vector<std::uint64_t> buffer_;  // the requests, one behind the other
+  std::size_t used_ = 0;               // bytes of it
+  std::optional<Builder> builder_;     // the request being made, at used_
+  std::vector<Request> requests_;
+  std::vector<Verdict> verdicts_;  // of the last commit()
 };
 
 }  // namespace dove::netlink

@@ -49,7 +49,8 @@ struct Received {
 
 struct SocketOptions {
   // What the socket asks for; 0: the system's default. Beyond net.core.rmem_max only with
-  // CAP_NET_ADMIN, else cut: receive_buffer() says what it got.
+  // CAP_NET_ADMIN, else cut. receive_buffer() says what it got: twice that, for the kernel counts
+  // its own overhead, 0.8 KiB and more a message.
   std::size_t receive_buffer = 0;
   std::vector<unsigned> groups;  // RTNLGRP_...; by number, so those beyond 31 work too
   bool strict = false;           // NETLINK_GET_STRICT_CHK: the kernel honours filters in dumps
