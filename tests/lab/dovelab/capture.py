@@ -1,0 +1,96 @@
+"""What arrives where: packet sockets in many namespaces at once, read by one thread.
+
+    with Capture({"red2": (guest.netns, "eth0")}) as seen:
+        ...
+    seen.at("red2")     frames that came in, in order
+
+A capture hears everything from the moment the block is entered; leaving it waits until what the
+kernel had queued has been read.
+"""
+import selectors
+import socket
+import threading
+import time
+from collections import namedtuple
+
+from . import netns
+
+_ETH_P_ALL, _PACKET_OUTGOING, _RCVBUFFORCE = 3, 4, 33
+Frame = namedtuple("Frame", "at outgoing data")
+
+
+class Capture:
+    def __init__(self, where, snap=2048, keep=lambda frame: True):
+        """`where`: label -> (namespace, device). `keep` chooses, early and cheaply."""
+        self._where, self._snap, self._keep = where, snap, keep
+        self._frames = {label: [] for label in where}
+        self._lost = 0
+        self._stop = False
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def of_guests(guests, **options):
+        return Capture({g.name: (g.netns, "eth0") for g in guests}, **options)
+
+    @staticmethod
+    def of_hosts(hosts, device="eth0", **options):
+        return Capture({h.name: (h.netns, device) for h in hosts}, **options)
+
+    def __enter__(self):
+        self._selector = selectors.DefaultSelector()
+        for label, (name, device) in self._where.items():
+            self._selector.register(_open(name, device), selectors.EVENT_READ, label)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop = True
+        self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()
+        self._selector.close()
+
+    def _read(self):
+        last_round = False
+        while not last_round:
+            last_round = self._stop  # one more round after the word to stop empties the queues
+            for key, _ in self._selector.select(timeout=0.02):
+                self._drain(key.fileobj, key.data)
+
+    def _drain(self, raw, label):
+        while True:
+            try:
+                data, address = raw.recvfrom(self._snap)
+            except BlockingIOError:
+                return
+            frame = Frame(time.monotonic(), address[2] == _PACKET_OUTGOING, data)
+            if self._keep(frame):
+                with self._lock:
+                    self._frames[label].append(frame)
+
+    def all(self, label):
+        with self._lock:
+            return list(self._frames[label])
+
+    def at(self, label):
+        """Frames that came in."""
+        return [frame for frame in self.all(label) if not frame.outgoing]
+
+    def count(self, label, tag):
+        """How many frames came in that contain these bytes."""
+        return sum(tag in frame.data for frame in self.at(label))
+
+    def counts(self, tag):
+        return {label: self.count(label, tag) for label in self._where}
+
+
+def _open(name, device):
+    with netns.inside(name):
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    raw.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 16 << 20)
+    raw.setblocking(False)
+    if device is None:
+        device = ""
+    raw.bind((device, _ETH_P_ALL))
+    return raw

@@ -1,0 +1,87 @@
+"""Strangers: two guests of which neither's host nor the other's knows anything installed for them.
+
+Local entries (`dst 0.0.0.0`: "on this host's bridge") are no knowledge of the other and stay.
+"""
+import json
+
+from .run import run, wait_until
+
+
+def _hosts(pair):
+    return {guest.host for guest in pair}
+
+
+def _known(pair):
+    """What is installed for either guest on either host, as text; nothing when they are cold."""
+    vni, macs = pair[0].vni, {guest.mac for guest in pair}
+    ips = {ip for guest in pair for ip in guest.addresses()}
+    found = []
+    for host in _hosts(pair):
+        found += [f"{host.name}: fdb {row['mac']} dst {row['dst']}" for row in host.fdb(vni)
+                  if row["mac"] in macs and row["dst"] != "0.0.0.0"]
+        found += [f"{host.name}: neighbour {row['dst']} {row['lladdr']}"
+                  for row in host.neighbours(vni) if row["dst"] in ips]
+    for guest, other in (pair, pair[::-1]):
+        found += [f"{guest.name}: cache {ip}" for ip in guest.neighbours()
+                  if ip in other.addresses()]
+    return found
+
+
+def assert_cold(a, b):
+    known = _known((a, b))
+    assert not known, f"{a.name} and {b.name} are not cold: {known}"
+
+
+def make_cold(a, b):
+    """Removes by hand what the kernel would age out, and waits until it is gone for good: nothing
+    may put it back unasked. Ends with assert_cold."""
+    for host in _hosts((a, b)):
+        _remove(host, a.vni, {a.mac, b.mac}, {*a.addresses(), *b.addresses()})
+    for guest in (a, b):
+        guest.flush_neighbours()
+    wait_until(f"{a.name} and {b.name} are cold", lambda: not _known((a, b)), timeout=3)
+    assert_cold(a, b)
+
+
+def _remove(host, vni, macs, ips):
+    device = f"dvx{vni}"
+    fdb = [f"fdb del {row['mac']} dev {device} dst {row['dst']} self" for row in host.fdb(vni)
+           if row["mac"] in macs and row["dst"] != "0.0.0.0"]
+    neighbours = [f"neigh del {row['dst']} dev {device}" for row in host.neighbours(vni)
+                  if row["dst"] in ips]
+    # -force: doved may withdraw the one with the other, before us.
+    if neighbours:
+        host.ip("-force", "-batch", "-", stdin="\n".join(neighbours) + "\n", check=False)
+    if fdb:
+        run("bridge", "-n", host.netns, "-force", "-batch", "-", stdin="\n".join(fdb) + "\n",
+            check=False)
+
+
+def forget_everything(lab, timeout=5):
+    """Every pair of the lab cold at once: all remote entries and neighbours removed."""
+    for host in lab.hosts.values():
+        for network in lab.networks.values():
+            vni = network["vni"]
+            rows = host.fdb(vni)
+            macs = {row["mac"] for row in rows if _unicast(row["mac"])}
+            _remove_unicast(host, vni, macs)
+    for guest in lab.guests.values():
+        if guest.host:
+            guest.flush_neighbours()
+    wait_until("nothing is installed", lambda: not _left(lab), timeout)
+
+
+def _unicast(mac):
+    return not int(mac[:2], 16) & 1 and mac != "00:00:00:00:00:00"
+
+
+def _remove_unicast(host, vni, macs):
+    ips = {row["dst"] for row in host.neighbours(vni)}
+    _remove(host, vni, macs, ips)
+
+
+def _left(lab):
+    return json.dumps([
+        [host.name, row["mac"]] for host in lab.hosts.values() for net in lab.networks.values()
+        for row in host.fdb(net["vni"]) if _unicast(row["mac"]) and row["dst"] != "0.0.0.0"
+    ]) != "[]"

@@ -1,0 +1,73 @@
+"""A program of ours that keeps running: started in a namespace, recorded, ended by its id."""
+import signal
+import subprocess
+import time
+
+from .run import wait_until
+
+
+class Daemon:
+    """`log` is appended to over restarts. Not thread-safe."""
+
+    def __init__(self, journal, label, netns, argv, log):
+        self.label, self.netns, self.argv, self.log = label, netns, [str(w) for w in argv], log
+        self._journal, self._process = journal, None
+        self.crashes = []  # exit codes nobody asked for, as seen by check()
+
+    def start(self):
+        self.check()
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                ["ip", "netns", "exec", self.netns] + self.argv, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True)
+        self._journal.add_process(self._process.pid, self.label)
+
+    @property
+    def pid(self):
+        return self._process.pid if self._process else None
+
+    def running(self):
+        return self._process is not None and self._process.poll() is None
+
+    def check(self):
+        """Notes an end that end() did not cause."""
+        if self._process is not None and self._process.poll() is not None:
+            self.crashes.append(self._process.returncode)
+            self._process = None
+        return not self.crashes
+
+    def end(self, number=signal.SIGTERM, timeout=10):
+        """Sends the signal and waits for the end; SIGKILL when there is none."""
+        if self._process is None:
+            return
+        self.check()
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.send_signal(number)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            self.crashes.append(f"no end within {timeout} s of signal {int(number)}")
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+    def log_text(self):
+        try:
+            with open(self.log, errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def wait_ready(self, ready, timeout=15):
+        """Waits until `ready()`; an end before that is an error that shows the log."""
+        def now():
+            if not self.running():
+                raise RuntimeError(f"{self.label} ended: {self.log_text()[-2000:]}")
+            return ready()
+        started = time.monotonic()
+        wait_until(f"{self.label} is ready", now, timeout)
+        return time.monotonic() - started

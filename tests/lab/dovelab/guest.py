@@ -1,0 +1,153 @@
+"""A guest: a namespace whose eth0 is the other end of a port of some host."""
+import ipaddress
+import json
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from . import netns
+from .daemon import Daemon
+from .run import run, wait_until
+
+_TAP_PUMP = Path(__file__).with_name("tap_pump.py")
+
+
+class Guest:
+    def __init__(self, lab, name, wanted):
+        self.lab, self.name = lab, name
+        self.network, self.kind = wanted["network"], wanted["kind"]
+        self.wanted_host = wanted.get("host")
+        self.mac, self.ips = wanted.get("mac"), list(wanted["ips"])
+        self.netns = f"{lab.name}-{name}"
+        self.port = f"p-{name}"  # the device on the host
+        self.host = None         # where it is plugged in
+        self._pump = None
+
+    # --- the address plan
+    @property
+    def vni(self):
+        return self.lab.networks[self.network]["vni"]
+
+    @property
+    def ipv4(self):
+        return next((ip for ip in self.ips if "." in ip), None)
+
+    @property
+    def ipv6(self):
+        return next((ip for ip in self.ips if ":" in ip), None)
+
+    @property
+    def link_local(self):
+        octets = [int(part, 16) for part in self.mac.split(":")]
+        octets[0] ^= 2
+        words = octets[:3] + [0xFF, 0xFE] + octets[3:]
+        return str(ipaddress.IPv6Address(bytes([0xFE, 0x80] + [0] * 6 + words)))
+
+    def addresses(self):
+        return [*self.ips, self.link_local]
+
+    # --- being a port
+    def plug(self, host):
+        """Becomes a port of this host, with its addresses, as a hypervisor would do it."""
+        self.host = host
+        self._make_device(host)
+        host.dovectl("port", "add", self.port, "endpoint", self.name)
+        self._configure()
+
+    def _make_device(self, host):
+        if self.kind == "veth":
+            run("ip", "link", "add", self.port, "netns", host.netns, "type", "veth",
+                "peer", "name", "eth0", "netns", self.netns, "address", self.mac)
+            return
+        self._pump = Daemon(self.lab.journal, f"tap of {self.name}", host.netns,
+                            [sys.executable, _TAP_PUMP, host.netns, self.port, self.netns, "eth0",
+                             self.mac], self.lab.journal.dir / f"{self.name}.tap.log")
+        self._pump.start()
+        self._pump.wait_ready(lambda: host.has_device(self.port)
+                              and self.ip("link", "show", "eth0", check=False).code == 0)
+
+    def _configure(self):
+        mtu = next(port["mtu"] for port in self.host.show("port", "show")
+                   if port["dev"] == self.port)
+        self.ip("link", "set", "eth0", "mtu", mtu)
+        for ip in self.ips:
+            self.ip("address", "add", f"{ip}/{self._prefix_length(ip)}", "dev", "eth0")
+        self.ip("link", "set", "eth0", "up")
+
+    def _prefix_length(self, ip):
+        for subnet in self.lab.networks[self.network]["subnets"]:
+            prefix = subnet["prefix"] if isinstance(subnet, dict) else subnet
+            if ipaddress.ip_address(ip) in ipaddress.ip_network(prefix):
+                return prefix.split("/")[1]
+        return 32 if "." in ip else 128
+
+    def unplug(self):
+        """The port and its device go away, as when a guest is shut down."""
+        self.host.dovectl("port", "del", self.port)
+        self.drop_device()
+
+    def drop_device(self):
+        if self._pump:
+            self._pump.end(signal.SIGKILL)
+            self._pump = None
+        else:
+            self.host.ip("link", "del", self.port)
+        self.host = None
+
+    def move(self, host):
+        """Port del here, port add there; the guest's addresses and MAC stay."""
+        self.unplug()
+        self.plug(host)
+
+    def wait_addresses(self, timeout=15):
+        """Until duplicate-address detection is over; fails if it found a duplicate."""
+        wait_until(f"{self.name} has its addresses", lambda: not self._unfinished(), timeout)
+        if self.dad_failed():
+            raise AssertionError(f"{self.name}: duplicate address {self.dad_failed()}")
+
+    def _address_rows(self):
+        shown = json.loads(self.ip("-j", "-6", "address", "show", "dev", "eth0").out or "[]")
+        return [row for link in shown for row in link.get("addr_info", []) if row]
+
+    def _unfinished(self):
+        rows = self._address_rows()
+        return not rows or any(row.get("tentative") and not row.get("dadfailed") for row in rows)
+
+    def dad_failed(self):
+        return [row["local"] for row in self._address_rows() if row.get("dadfailed")]
+
+    # --- doing things inside
+    def run(self, *words, **options):
+        return run(*words, netns=self.netns, **options)
+
+    def ip(self, *words, **options):
+        return run("ip", "-n", self.netns, *words, **options)
+
+    def socket(self, *arguments):
+        """A socket of the guest's own stack."""
+        with netns.inside(self.netns):
+            return socket.socket(*arguments)
+
+    def packet_socket(self, protocol=0):
+        """A raw socket on eth0: sends whole frames; with ETH_P_ALL (3) it receives them too."""
+        with netns.inside(self.netns):
+            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+            raw.bind(("eth0", protocol))
+        return raw
+
+    def send_frames(self, frames, interval=0.0):
+        with self.packet_socket() as raw:
+            for frame in frames:
+                raw.send(frame)
+                if interval:
+                    time.sleep(interval)
+
+    def flush_neighbours(self):
+        self.ip("neigh", "flush", "all")
+
+    def neighbours(self):
+        """Address -> MAC of what eth0 has resolved."""
+        shown = json.loads(self.ip("-j", "neigh", "show", "dev", "eth0").out or "[]")
+        return {row["dst"]: row["lladdr"] for row in shown if "lladdr" in row}

@@ -1,0 +1,92 @@
+"""A host of the lab: a namespace on the underlay with a doved of its own."""
+import json
+
+from .daemon import Daemon
+from .run import run, wait_until
+
+
+class Host:
+    def __init__(self, lab, name, vtep):
+        self.lab, self.name, self.vtep = lab, name, vtep
+        self.netns = f"{lab.name}-{name}"
+        self.dir = lab.journal.dir / name
+        self.socket = self.dir / "doved.sock"
+        self.state_dir = self.dir / "state"
+        self.doved = Daemon(lab.journal, f"doved of {name}", self.netns, self.command(),
+                            self.dir / "doved.log")
+
+    def command(self):
+        spec = self.lab.spec
+        return [self.lab.program("doved"), "--host", self.name, "--local", self.vtep,
+                "--controller", self.lab.controller_address(), "--insecure",
+                "--socket", self.socket, "--state-dir", self.state_dir,
+                "--miss-mode", spec["miss_mode"], *spec["doved"]]
+
+    # --- doved
+    def start(self, wait=True):
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        self.doved.start()
+        if wait:
+            self.wait_connected()
+
+    def wait_connected(self, timeout=20):
+        self.doved.wait_ready(lambda: (self.status() or {}).get("connected"), timeout)
+
+    def dovectl(self, *words, check=True, **options):
+        return run(self.lab.program("dovectl"), "-Socket", self.socket, *words, netns=self.netns,
+                   check=check, **options)
+
+    def show(self, *words):
+        """The objects of a `show` (or `status`) of this host's doved."""
+        return json.loads(self.dovectl("-j", *words).out or "[]")
+
+    def status(self):
+        done = self.dovectl("-j", "status", check=False)
+        return json.loads(done.out)[0] if done.code == 0 else None
+
+    def counters(self):
+        """Name -> value, whichever way the objects are shaped."""
+        values = {}
+        for item in self.show("counters"):
+            if "name" in item and "value" in item:
+                values[item["name"]] = item["value"]
+            else:
+                values.update(item)
+        return values
+
+    def wait_applied(self, revision, timeout=10):
+        """Waits until this host has applied everything up to a revision of the store."""
+        wait_until(f"{self.name} has applied revision {revision}",
+                   lambda: (self.status() or {}).get("revision", 0) >= revision, timeout)
+
+    def kill_doved(self):
+        self.doved.kill()
+
+    # --- the kernel's state, as plain tools show it
+    def ip(self, *words, **options):
+        return run("ip", "-n", self.netns, *words, **options)
+
+    def links(self):
+        return json.loads(self.ip("-j", "link", "show").out or "[]")
+
+    def has_device(self, name):
+        return any(link["ifname"] == name for link in self.links())
+
+    def mac_of(self, device):
+        return next(link["address"] for link in self.links() if link["ifname"] == device)
+
+    def fdb(self, vni):
+        """The entries of the network's VXLAN device itself (not those of the bridge)."""
+        done = run("bridge", "-n", self.netns, "-j", "fdb", "show", "dev", f"dvx{vni}", check=False)
+        rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
+        return [row for row in rows if "self" in row.get("flags", []) and "dst" in row]
+
+    def remote_fdb(self, vni, mac):
+        """Entries that lead this MAC to another host."""
+        return [row for row in self.fdb(vni) if row["mac"] == mac and row["dst"] != "0.0.0.0"]
+
+    def neighbours(self, vni):
+        done = self.ip("-j", "neigh", "show", "dev", f"dvx{vni}", "nud", "all", check=False)
+        rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
+        return [row for row in rows if "lladdr" in row
+                and not row["dst"].startswith(("ff", "224.", "239."))]

@@ -1,0 +1,252 @@
+"""A whole lab: underlay, controller, hosts and guests, built from a description (spec.py) out of
+network namespaces and the real programs.
+
+    with Lab(spec.three_hosts()) as lab:
+        lab.guests["red1"].run("ping", "-c1", lab.guests["red2"].ipv4)
+
+Everything made is in the journal before it exists; down() takes all of it away, from any state.
+"""
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from . import netns, spec as specs
+from .daemon import Daemon
+from .guest import Guest
+from .host import Host
+from .journal import Journal
+from .run import run, wait_until
+
+_TREE = Path(__file__).resolve().parents[3]
+_REPORTS = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:")
+
+
+def bin_dir():
+    """Where the programs under test are: DOVE_BIN, or the newest-named build that has them."""
+    if os.environ.get("DOVE_BIN"):
+        return Path(os.environ["DOVE_BIN"]).resolve()
+    for preset in ("release", "dev"):
+        if (_TREE / "build" / preset / "bin" / "doved").exists():
+            return _TREE / "build" / preset / "bin"
+    raise FileNotFoundError("no programs: build preset release or dev, or set DOVE_BIN")
+
+
+class Lab:
+    def __init__(self, wanted, name=None):
+        """`wanted` is a description; nothing is made before up()."""
+        self.name = name or "lab" + secrets.token_hex(3)
+        self.spec = specs.complete(wanted) if "networks" not in wanted else wanted
+        self.journal = Journal(self.name)
+        self.networks = {n: dict(network) for n, network in self.spec["networks"].items()}
+        self.underlay = f"{self.name}-underlay"
+        self.socket = self.journal.dir / "controller.sock"
+        self._bin = bin_dir()
+        self.hosts = {n: Host(self, n, host["vtep"]) for n, host in self.spec["hosts"].items()}
+        self.guests = {n: Guest(self, n, guest) for n, guest in self.spec["guests"].items()}
+        self.controller = Daemon(
+            self.journal, "controller", f"{self.name}-controller", self._controller_command(),
+            self.journal.dir / "controller.log")
+
+    @staticmethod
+    def open(name):
+        """A lab that is up, made by another process. Its programs can be talked to, not restarted."""
+        try:
+            wanted = json.loads((Journal(name).dir / "spec.json").read_text())
+        except FileNotFoundError:
+            raise specs.BadSpec(f"no lab {name!r}") from None
+        lab = Lab(wanted, name)
+        lab._read_back()
+        for guest in lab.guests.values():
+            guest.host = lab.hosts.get(guest.wanted_host)
+        return lab
+
+    def __enter__(self):
+        return self.up()
+
+    def __exit__(self, *_):
+        self.down()
+
+    def program(self, name):
+        return self._bin / name
+
+    # --- up and down
+    def up(self):
+        self.journal = Journal.create(self.name)
+        try:
+            (self.journal.dir / "spec.json").write_text(json.dumps(self.spec))
+            self._make_underlay()
+            self._start_programs()
+            self._make_objects()
+            self._make_guests()
+        except BaseException:
+            self.keep_logs()
+            self.down()
+            raise
+        return self
+
+    def down(self):
+        for daemon in self.daemons():
+            daemon.end()
+        problems = self.journal.undo()
+        if problems:
+            raise RuntimeError(f"lab {self.name} is not gone: " + "; ".join(problems))
+
+    def _make_netns(self, name):
+        self.journal.add("netns", name=name)
+        run("ip", "netns", "add", name)
+        run("ip", "-n", name, "link", "set", "lo", "up")
+
+    def _make_underlay(self):
+        self._make_netns(self.underlay)
+        run("ip", "-n", self.underlay, "link", "add", "br0", "mtu", self.spec["mtu"], "type",
+            "bridge", "mcast_snooping", "0")
+        run("ip", "-n", self.underlay, "address", "add", f"{specs.GATEWAY}/24", "dev", "br0")
+        run("ip", "-n", self.underlay, "link", "set", "br0", "up")
+        self._connect(self.controller.netns, "controller", specs.CONTROLLER)
+        for host in self.hosts.values():
+            self._connect(host.netns, host.name, host.vtep)
+
+    def _connect(self, name, port, address):
+        self._make_netns(name)
+        run("ip", "-n", self.underlay, "link", "add", port, "mtu", self.spec["mtu"], "master", "br0",
+            "type", "veth", "peer", "name", "eth0", "netns", name, "mtu", self.spec["mtu"])
+        run("ip", "-n", self.underlay, "link", "set", port, "up")
+        run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0")
+        run("ip", "-n", name, "link", "set", "eth0", "up")
+        run("ip", "-n", name, "route", "add", "default", "via", specs.GATEWAY)
+
+    # --- programs
+    def _controller_command(self):
+        command = [self.program("dove-controller"), "--listen", f"unix:{self.socket}",
+                   "--store", f"sqlite:{self.journal.dir}/store.db"]
+        if self.spec["controller"] == "tcp":
+            command += ["--listen", self.controller_address(), "--insecure"]
+        return command
+
+    def controller_address(self):
+        if self.spec["controller"] == "tcp":
+            return f"{specs.CONTROLLER}:{specs.CONTROLLER_PORT}"
+        return f"unix:{self.socket}"
+
+    def daemons(self):
+        return [*(host.doved for host in self.hosts.values()), self.controller]
+
+    def start_controller(self):
+        self.controller.start()
+        self.controller.wait_ready(lambda: self.dovectl("tenant", "show", check=False).code == 0)
+
+    def _start_programs(self):
+        self.start_controller()
+        for host in self.hosts.values():
+            host.start(wait=False)
+        for host in self.hosts.values():
+            host.wait_connected()
+
+    def dovectl(self, *words, check=True, **options):
+        """dovectl towards the controller, by its socket."""
+        return run(self.program("dovectl"), "-Controller", f"unix:{self.socket}", *words,
+                   check=check, **options)
+
+    def show(self, *words):
+        return json.loads(self.dovectl("-j", *words).out or "[]")
+
+    def revision(self):
+        """A revision of the store that is not older than anything done before this call."""
+        shown = [row.get("revision", 0) for kind in ("tenant", "network", "endpoint")
+                 for row in self.show(kind, "show")]
+        return max(shown, default=0)
+
+    # --- objects and guests
+    def _make_objects(self):
+        for tenant in dict.fromkeys(n["tenant"] for n in self.networks.values()):
+            self.dovectl("tenant", "add", tenant)
+        for name, network in self.networks.items():
+            vni = ["vni", network["vni"]] if "vni" in network else []
+            subnets = [word for subnet in network["subnets"] for word in ("subnet", subnet)]
+            self.dovectl("network", "add", name, "tenant", network["tenant"], *vni, *subnets)
+        for guest in self.guests.values():
+            self._add_endpoint(guest)
+        self._read_back()
+
+    def _add_endpoint(self, guest):
+        words = ["mac", guest.mac] if guest.mac else []
+        for ip in guest.ips:
+            words += ["ip", ip]
+        self.dovectl("endpoint", "add", guest.name, "network", guest.network, *words)
+
+    def _read_back(self):
+        """What the controller chose: VNIs, MACs, addresses."""
+        for row in self.show("network", "show"):
+            if row["name"] in self.networks:
+                self.networks[row["name"]]["vni"] = row["vni"]
+        for row in self.show("endpoint", "show"):
+            guest = self.guests.get(row["name"])
+            if guest:
+                guest.mac, guest.ips = row["mac"], row["ips"]
+
+    def _make_guests(self):
+        for guest in self.guests.values():
+            self._make_netns(guest.netns)
+            if guest.wanted_host:
+                guest.plug(self.hosts[guest.wanted_host])
+        for guest in self.guests.values():
+            if guest.host:
+                guest.wait_addresses()
+
+    def add_guest(self, name, **wanted):
+        """One more endpoint, with its namespace and, when `host` is named, its port."""
+        self.spec["guests"][name] = {"kind": "veth", "ips": [], **wanted}
+        guest = self.guests[name] = Guest(self, name, self.spec["guests"][name])
+        self._add_endpoint(guest)
+        self._read_back()
+        self._make_netns(guest.netns)
+        if guest.wanted_host:
+            guest.plug(self.hosts[guest.wanted_host])
+            guest.wait_addresses()
+        return guest
+
+    def remove_guest(self, name):
+        guest = self.guests.pop(name)
+        del self.spec["guests"][name]
+        if guest.host:
+            guest.unplug()
+        self.dovectl("endpoint", "del", name)
+        run("ip", "netns", "del", guest.netns)
+
+    def netns_of(self, name):
+        """By the name of a host or a guest; "controller" and "underlay" too."""
+        if name in self.hosts or name in self.guests or name in ("controller", "underlay"):
+            return f"{self.name}-{name}"
+        raise specs.BadSpec(f"lab {self.name} has no host or guest {name!r}")
+
+    # --- what went wrong
+    def problems(self):
+        """Programs that ended unasked, and sanitizers' reports in their logs."""
+        found = []
+        for daemon in self.daemons():
+            if not daemon.check():
+                found.append(f"{daemon.label} ended unasked: {daemon.crashes}")
+            found += [f"{daemon.label}: {line}" for line in daemon.log_text().splitlines()
+                      if any(word in line for word in _REPORTS)]
+        return found
+
+    def logs(self, lines=40):
+        text = []
+        for daemon in self.daemons():
+            text += [f"--- {daemon.log}"] + daemon.log_text().splitlines()[-lines:]
+        return "\n".join(text)
+
+    def keep_logs(self):
+        """Copies the logs to DOVE_LAB_LOGS, if that is set, before they go with the lab."""
+        target = os.environ.get("DOVE_LAB_LOGS")
+        if not target:
+            return
+        for log in self.journal.dir.glob("**/*.log"):
+            copy = Path(target) / self.name / log.relative_to(self.journal.dir)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(log, copy)
+
+
+__all__ = ["Lab", "bin_dir", "netns", "wait_until"]

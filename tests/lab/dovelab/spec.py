@@ -1,0 +1,108 @@
+"""The description of a lab: what is wanted, checked, with everything left out filled in.
+
+    {
+      "mtu": 1500,                     of the underlay
+      "miss_mode": "punt",             or "notify"
+      "controller": "tcp",             how the hosts reach it; "unix": by a socket
+      "doved": ["--key", "value"],     further words for every doved
+      "hosts": ["h1", "h2", "h3"],     or {"h1": {"vtep": "10.99.0.11"}, ...}
+      "tenants": {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
+      "guests": {"red1": {"network": "red-net", "host": "h1", "mac": "02:00:00:00:00:01",
+                          "ips": ["10.1.0.11", "fd00:1::11"], "kind": "veth"}}
+    }
+
+A guest without a host is an endpoint without a port. VNI, MAC and addresses that are left out are
+chosen by the controller. A guest of kind "tap" sits behind a TAP device instead of a veth.
+"""
+import copy
+import ipaddress
+import json
+import re
+
+UNDERLAY = ipaddress.ip_network("10.99.0.0/24")
+GATEWAY = str(UNDERLAY[1])
+CONTROLLER = str(UNDERLAY[2])
+CONTROLLER_PORT = 7171
+FIRST_VTEP = 11
+
+_DEFAULTS = {"mtu": 1500, "miss_mode": "punt", "controller": "tcp", "doved": [],
+             "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
+_GUEST_KEYS = {"network", "host", "mac", "ips", "kind"}
+# A guest's name becomes part of a device name (15 characters with its prefix).
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,11}$")
+
+
+class BadSpec(Exception):
+    pass
+
+
+def three_hosts():
+    """Two tenants with the same addresses, IPv4 and IPv6, over three hosts."""
+    guests = {}
+    for tenant in ("red", "blue"):
+        for number, host in enumerate(("h1", "h2", "h3", "h1"), start=1):
+            guests[f"{tenant}{number}"] = {
+                "network": f"{tenant}-net", "host": host, "mac": f"02:00:00:00:00:{number:02x}",
+                "ips": [f"10.1.0.{10 + number}", f"fd00:1::{10 + number}"]}
+    subnets = ["10.1.0.0/24", "fd00:1::/64"]
+    return {"hosts": ["h1", "h2", "h3"],
+            "tenants": {"red": {"red-net": {"subnets": subnets}},
+                        "blue": {"blue-net": {"subnets": subnets}}},
+            "guests": guests}
+
+
+def load(path):
+    with open(path) as file:
+        return complete(json.load(file))
+
+
+def complete(wanted):
+    """A copy with the defaults filled in. BadSpec names what is wrong."""
+    spec = {**copy.deepcopy(_DEFAULTS), **copy.deepcopy(wanted)}
+    unknown = set(spec) - set(_DEFAULTS)
+    if unknown:
+        raise BadSpec(f"unknown key {sorted(unknown)[0]!r}")
+    spec["hosts"] = _hosts(spec["hosts"])
+    spec["networks"] = _networks(spec.pop("tenants"))
+    for name, guest in spec["guests"].items():
+        _check_guest(name, guest, spec)
+    return spec
+
+
+def _hosts(wanted):
+    if isinstance(wanted, list):
+        wanted = {name: {} for name in wanted}
+    hosts = {}
+    for index, (name, host) in enumerate(wanted.items()):
+        _check_name("host", name)
+        hosts[name] = {"vtep": str(UNDERLAY[FIRST_VTEP + index]), **host}
+    return hosts
+
+
+def _networks(tenants):
+    networks = {}
+    for tenant, its in tenants.items():
+        for name, network in its.items():
+            if name in networks:
+                raise BadSpec(f"network {name!r} is described twice")
+            networks[name] = {"tenant": tenant, "subnets": [], **network}
+    return networks
+
+
+def _check_guest(name, guest, spec):
+    _check_name("guest", name)
+    unknown = set(guest) - _GUEST_KEYS
+    if unknown:
+        raise BadSpec(f"guest {name!r}: unknown key {sorted(unknown)[0]!r}")
+    if guest.get("network") not in spec["networks"]:
+        raise BadSpec(f"guest {name!r}: unknown network {guest.get('network')!r}")
+    if guest.get("host") is not None and guest["host"] not in spec["hosts"]:
+        raise BadSpec(f"guest {name!r}: unknown host {guest['host']!r}")
+    if guest.setdefault("kind", "veth") not in ("veth", "tap"):
+        raise BadSpec(f"guest {name!r}: kind is veth or tap, not {guest['kind']!r}")
+    guest.setdefault("ips", [])
+
+
+def _check_name(what, name):
+    if not _NAME.match(name):
+        raise BadSpec(f"{what} {name!r}: a name is 1 to 12 of a-z, 0-9 and -")

@@ -1,0 +1,120 @@
+"""Traffic as guests make it, with what became of each packet."""
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+_TIME = re.compile(r"icmp_seq=(\d+) .*time=([\d.]+) ms")
+_SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
+
+
+class PingResult:
+    """`times`: sequence number -> milliseconds, of those that were answered."""
+
+    def __init__(self, output):
+        self.output = output
+        self.times = {int(n): float(ms) for n, ms in _TIME.findall(output)}
+        summary = _SUMMARY.search(output)
+        self.sent = int(summary[1]) if summary else 0
+
+    @property
+    def lost(self):
+        return self.sent - len(self.times)
+
+    @property
+    def first(self):
+        """Milliseconds of the first packet; None when it was lost."""
+        return self.times.get(1)
+
+    def __repr__(self):
+        return f"{len(self.times)} of {self.sent} answered: {self.times or self.output}"
+
+
+def ping_command(address, *options):
+    scope = "%eth0" if address.startswith("fe80") else ""
+    return ["ping", "-n", *options, address + scope]
+
+
+def ping(guest, address, count=3, interval=0.01, wait=2, *options):
+    """Runs to its end. A packet without an answer `wait` seconds after the last is lost."""
+    command = ping_command(address, "-c", count, "-i", interval, "-W", wait, *options)
+    return PingResult(guest.run(*command, check=False, timeout=wait + count * 3 + 10).out)
+
+
+class RunningPing:
+    """A ping that goes on while a test does something; stop() gives its result."""
+
+    def __init__(self, guest, address, interval=0.05, wait=2):
+        command = ping_command(address, "-i", str(interval), "-W", str(wait))
+        self._process = subprocess.Popen(["ip", "netns", "exec", guest.netns, *command],
+                                         stdout=subprocess.PIPE, text=True, start_new_session=True)
+        guest.lab.journal.add_process(self._process.pid, f"ping of {guest.name}")
+
+    def stop(self):
+        self._process.send_signal(signal.SIGINT)
+        return PingResult(self._process.communicate(timeout=10)[0])
+
+
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def tcp_exchange(client, server, address, payload=b"hello", timeout=10):
+    """A connection from cold, a request and its echo: milliseconds to (connected, answered)."""
+    listener = server.socket(family_of(address), socket.SOCK_STREAM)
+    listener.bind((address, 0))
+    listener.listen()
+    listener.settimeout(timeout)
+    echo = threading.Thread(target=_echo_once, args=(listener,), daemon=True)
+    echo.start()
+    with client.socket(family_of(address), socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        started = time.monotonic()
+        connection.connect((address, listener.getsockname()[1]))
+        connected = time.monotonic()
+        connection.sendall(payload)
+        assert connection.recv(len(payload)) == payload
+        answered = time.monotonic()
+    echo.join()
+    listener.close()
+    return (connected - started) * 1000, (answered - started) * 1000
+
+
+def _echo_once(listener):
+    try:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(connection.recv(4096))
+    except OSError:
+        pass  # the client's own error tells
+
+
+def udp_exchange(client, server, address, payload=b"hello", timeout=10):
+    """One datagram and its echo, never repeated: milliseconds, or None if either was lost."""
+    responder = server.socket(family_of(address), socket.SOCK_DGRAM)
+    responder.bind((address, 0))
+    responder.settimeout(timeout)
+    thread = threading.Thread(target=_answer_once, args=(responder,), daemon=True)
+    thread.start()
+    with client.socket(family_of(address), socket.SOCK_DGRAM) as request:
+        request.settimeout(timeout)
+        started = time.monotonic()
+        request.sendto(payload, responder.getsockname()[:2])
+        try:
+            request.recv(4096)
+        except TimeoutError:
+            return None
+        finally:
+            thread.join()
+            responder.close()
+        return (time.monotonic() - started) * 1000
+
+
+def _answer_once(responder):
+    try:
+        data, peer = responder.recvfrom(4096)
+        responder.sendto(data, peer)
+    except OSError:
+        pass  # lost: the client's own time-out tells
