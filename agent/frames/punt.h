@@ -2,6 +2,7 @@
 // in fragments; and how it is sent on. An outer IPv6 header is refused for now.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -82,7 +83,7 @@ class PuntAssembler {
   Datagrams::iterator find_or_make(const OuterHeader& outer, TimePoint now);
   bool take(Datagram& datagram, std::vector<std::byte> packet, const OuterHeader& outer);
   void expire(TimePoint now);
-  void make_room(std::size_t bytes);
+  void make_room(std::size_t datagrams, std::size_t bytes);
   void erase(Datagrams::iterator datagram);
 
   Limits limits_;

@@ -1,0 +1,195 @@
+//  0 destination(6)  6 source(6)  12 type 86dd
+// 14 version 6  18 payload length(2)  20 next header  21 hop limit  22 source(16)  38
+// destination(16) 54 [hop-by-hop options]  ICMPv6: 0 type  1 code  2 checksum(2)  4 flags or
+// reserved(4)
+//    8 target(16)  24 options: type, length in units of 8 bytes, value
+#include "agent/frames/nd.h"
+
+#include "agent/frames/bytes.h"
+
+namespace dove::agent {
+namespace {
+
+constexpr std::size_t kIpv6Header = 40;
+constexpr std::size_t kNdMessage = 24;  // NS and NA, without options
+constexpr std::uint8_t kHopByHop = 0;
+constexpr std::uint8_t kIcmpv6 = 58;
+
+enum Type : std::uint8_t {
+  kListenerReport = 131,
+  kListenerDone = 132,
+  kRouterSolicitation = 133,
+  kSolicitation = 135,
+  kAdvertisement = 136,
+  kListenerReportV2 = 143,
+};
+constexpr std::uint8_t kSourceLink = 1;
+constexpr std::uint8_t kTargetLink = 2;
+constexpr std::uint8_t kRouterFlag = 0x80;
+constexpr std::uint8_t kSolicitedFlag = 0x40;
+constexpr std::uint8_t kOverrideFlag = 0x20;
+
+struct Icmpv6Packet {
+  MacAddress ethernet_source;
+  IpAddress source;
+  IpAddress destination;
+  std::uint8_t hop_limit;
+  bool hop_by_hop;  // options were in front
+  ByteView message;
+
+  std::uint8_t type() const noexcept { return get8(message, 0); }
+};
+
+std::uint16_t icmpv6_checksum(ByteView addresses, ByteView message) noexcept {
+  std::uint32_t sum = checksum_add(0, addresses);
+  sum += static_cast<std::uint32_t>(message.size()) + kIcmpv6;
+  return checksum_fold(checksum_add(sum, message));
+}
+
+std::optional<Icmpv6Packet> parse_icmpv6(ByteView frame) noexcept {
+  if (frame.size() < kEthernetHeader + kIpv6Header) return std::nullopt;
+  if (get16(frame, 12) != kEtherTypeIpv6 || get8(frame, 14) >> 4U != 6) return std::nullopt;
+  ByteView rest = frame.subspan(kEthernetHeader + kIpv6Header);
+  if (get16(frame, 18) > rest.size()) return std::nullopt;
+  rest = rest.first(get16(frame, 18));
+
+  std::uint8_t next = get8(frame, 20);
+  const bool hop_by_hop = next == kHopByHop;
+  if (hop_by_hop) {
+    if (rest.size() < 8 || rest.size() < (get8(rest, 1) + 1U) * 8U) return std::nullopt;
+    next = get8(rest, 0);
+    rest = rest.subspan((get8(rest, 1) + 1U) * 8U);
+  }
+  if (next != kIcmpv6 || rest.size() < 8) return std::nullopt;
+  if (icmpv6_checksum(frame.subspan(22, 32), rest) != 0) return std::nullopt;
+  return Icmpv6Packet{get_mac(frame, 6), get_ip6(frame, 22), get_ip6(frame, 38),
+                      get8(frame, 21),   hop_by_hop,         rest};
+}
+
+struct Options {
+  std::optional<MacAddress> source_link;
+  std::optional<MacAddress> target_link;
+};
+
+// Empty when an option is cut short or has a length that its type cannot have.
+std::optional<Options> parse_options(ByteView rest) noexcept {
+  Options options;
+  while (!rest.empty()) {
+    if (rest.size() < 8) return std::nullopt;
+    const std::size_t length = get8(rest, 1) * 8U;
+    if (length == 0 || length > rest.size()) return std::nullopt;
+    const std::uint8_t type = get8(rest, 0);
+    if (type == kSourceLink || type == kTargetLink) {
+      if (length != 8) return std::nullopt;
+      (type == kSourceLink ? options.source_link : options.target_link) = get_mac(rest, 2);
+    }
+    rest = rest.subspan(length);
+  }
+  return options;
+}
+
+// ff02::1:ff00:0/104, where the last three bytes are the address's.
+bool is_solicited_node(const IpAddress& ip) noexcept {
+  const ByteView wire = ip.wire();
+  return get16(wire, 0) == 0xff02 && get16(wire, 2) == 0 && get16(wire, 4) == 0 &&
+         get16(wire, 6) == 0 && get16(wire, 8) == 0 && get16(wire, 10) == 1 &&
+         get8(wire, 12) == 0xff;
+}
+
+bool is_neighbour_message(const Icmpv6Packet& packet) noexcept {
+  return packet.hop_limit == 255 && get8(packet.message, 1) == 0 &&
+         packet.message.size() >= kNdMessage && !get_ip6(packet.message, 8).is_multicast();
+}
+
+NdFrame parse_solicitation(const Icmpv6Packet& packet) noexcept {
+  if (!is_neighbour_message(packet)) return {};
+  const auto options = parse_options(packet.message.subspan(kNdMessage));
+  if (!options) return {};
+  const bool detection = packet.source.is_unspecified();
+  if (detection && (!is_solicited_node(packet.destination) || options->source_link)) return {};
+  return NeighbourSolicitation{packet.ethernet_source,
+                               detection ? std::nullopt : std::optional{packet.source},
+                               get_ip6(packet.message, 8), options->source_link};
+}
+
+NdFrame parse_advertisement(const Icmpv6Packet& packet) noexcept {
+  if (!is_neighbour_message(packet)) return {};
+  const auto options = parse_options(packet.message.subspan(kNdMessage));
+  const std::uint8_t flags = get8(packet.message, 4);
+  const bool solicited = (flags & kSolicitedFlag) != 0;
+  if (!options || (solicited && packet.destination.is_multicast())) return {};
+  return NeighbourAdvertisement{.ethernet_source = packet.ethernet_source,
+                                .source = packet.source,
+                                .target = get_ip6(packet.message, 8),
+                                .router = (flags & kRouterFlag) != 0,
+                                .solicited = solicited,
+                                .override_entry = (flags & kOverrideFlag) != 0,
+                                .target_link = options->target_link};
+}
+
+NdFrame sender_of(const Icmpv6Packet& packet) noexcept {
+  if (packet.source.is_unspecified()) return {};
+  return Ipv6Sender{packet.ethernet_source, packet.source};
+}
+
+NdFrame parse_router_solicitation(const Icmpv6Packet& packet) noexcept {
+  const bool valid = packet.hop_limit == 255 && get8(packet.message, 1) == 0 &&
+                     parse_options(packet.message.subspan(8)).has_value();
+  return valid ? sender_of(packet) : NdFrame{};
+}
+
+NdFrame parse_listener_message(const Icmpv6Packet& packet) noexcept {
+  return packet.hop_limit == 1 && packet.hop_by_hop ? sender_of(packet) : NdFrame{};
+}
+
+}  // namespace
+
+NdFrame parse_nd(ByteView frame) noexcept {
+  const auto packet = parse_icmpv6(frame);
+  if (!packet || packet->source.is_multicast()) return {};
+  switch (packet->type()) {
+    case kSolicitation:
+      return parse_solicitation(*packet);
+    case kAdvertisement:
+      return parse_advertisement(*packet);
+    case kRouterSolicitation:
+      return parse_router_solicitation(*packet);
+    case kListenerReport:
+    case kListenerDone:
+    case kListenerReportV2:
+      return parse_listener_message(*packet);
+    default:
+      return {};
+  }
+}
+
+std::array<std::byte, 86> build_neighbour_advertisement(const NdAnswer& answer) noexcept {
+  static constexpr MacAddress kAllNodesMac{{0x33, 0x33, 0, 0, 0, 1}};
+  static constexpr std::array<std::uint8_t, 16> kAllNodes{0xff, 2, 0, 0, 0, 0, 0, 0,
+                                                          0,    0, 0, 0, 0, 0, 0, 1};
+  std::array<std::byte, 86> frame{};
+  const MacAddress to = answer.asker_ip ? answer.asker : kAllNodesMac;
+  put_bytes(frame, 0, to.wire());
+  put_bytes(frame, 6, answer.mac.wire());
+  put16(frame, 12, kEtherTypeIpv6);
+
+  put8(frame, 14, 6U << 4U);
+  put16(frame, 18, 32);
+  put8(frame, 20, kIcmpv6);
+  put8(frame, 21, 255);
+  put_bytes(frame, 22, answer.ip.wire());
+  put_bytes(frame, 38,
+            answer.asker_ip ? answer.asker_ip->wire() : std::as_bytes(std::span{kAllNodes}));
+
+  const ByteSpan message = ByteSpan{frame}.subspan(54);
+  put8(message, 0, kAdvertisement);
+  put8(message, 4, answer.asker_ip ? kSolicitedFlag | kOverrideFlag : kOverrideFlag);
+  put_bytes(message, 8, answer.ip.wire());
+  put8(message, 24, kTargetLink);
+  put8(message, 25, 1);
+  put_bytes(message, 26, answer.mac.wire());
+  put16(message, 2, icmpv6_checksum(ByteView{frame}.subspan(22, 32), message));
+  return frame;
+}
+
+}  // namespace dove::agent
