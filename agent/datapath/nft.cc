@@ -1,0 +1,144 @@
+#include "agent/datapath/nft.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "netlink/file_descriptor.h"
+
+extern char** environ;
+
+namespace dove::agent {
+namespace {
+
+Error system_error(std::string_view what, int error) {
+  return Error{ErrorCode::kSystem, fmt::format("cannot run nft: {}: {}", what, strerror(error)),
+               error};
+}
+
+// A file without a name that holds `text`: nft reads it, or writes to it, at its own pace, and no
+// pipe can fill up.
+Result<netlink::FileDescriptor> memory_file(std::string_view text) {
+  const int fd = ::memfd_create("nft", MFD_CLOEXEC);
+  if (fd < 0) return system_error("memfd_create", errno);
+  netlink::FileDescriptor file{fd};
+  while (!text.empty()) {
+    const auto n = ::write(fd, text.data(), text.size());
+    if (n < 0) return system_error("write", errno);
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  ::lseek(fd, 0, SEEK_SET);
+  return file;
+}
+
+std::string contents(const netlink::FileDescriptor& file) {
+  std::string text;
+  std::array<char, 4096> buffer;
+  ::lseek(file.get(), 0, SEEK_SET);
+  for (;;) {
+    const auto n = ::read(file.get(), buffer.data(), buffer.size());
+    if (n <= 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+}
+
+struct Streams {
+  netlink::FileDescriptor input, output, errors;
+};
+
+Result<pid_t> spawn(const std::vector<std::string>& arguments, const Streams& streams) {
+  std::vector<char*> argv{const_cast<char*>("nft")};
+  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, streams.input.get(), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, streams.output.get(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, streams.errors.get(), STDERR_FILENO);
+  pid_t pid = 0;
+  const int error = ::posix_spawnp(&pid, "nft", &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error == ENOENT)
+    return Error{ErrorCode::kUnavailable, "there is no nft in PATH: install the package nftables"};
+  if (error != 0) return system_error("spawn", error);
+  return pid;
+}
+
+// nft's message without the lines that point into our text.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+Result<std::string> run_nft(const NftCall& call) {
+  auto input = memory_file(call.input);
+  auto output = memory_file({});
+  auto errors = memory_file({});
+  if (!input) return input.error();
+  if (!output) return output.error();
+  if (!errors) return errors.error();
+  const Streams streams{std::move(*input), std::move(*output), std::move(*errors)};
+
+  const auto pid = spawn(call.arguments, streams);
+  if (!pid) return pid.error();
+  int status = 0;
+  while (::waitpid(*pid, &status, 0) < 0)
+    if (errno != EINTR) return system_error("waitpid", errno);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return contents(streams.output);
+  return Error{ErrorCode::kSystem,
+               fmt::format("nft refused: {}", first_line(contents(streams.errors)))};
+}
+
+NftRunner::NftRunner(Executor executor)
+    : executor_{std::move(executor)}, thread_{[this] { work(); }} {}
+
+NftRunner::~NftRunner() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void NftRunner::run(NftCall call, Done done) {
+  {
+    const std::lock_guard lock{mutex_};
+    jobs_.push_back({std::move(call), std::move(done)});
+  }
+  changed_.notify_all();
+}
+
+void NftRunner::drain() {
+  std::unique_lock lock{mutex_};
+  changed_.wait(lock, [this] { return jobs_.empty() && !busy_; });
+}
+
+void NftRunner::work() {
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (stopping_) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    auto result = run_nft(job.call);
+    executor_([done = std::move(job.done), result = std::move(result)]() mutable {
+      done(std::move(result));
+    });
+    lock.lock();
+    busy_ = false;
+    changed_.notify_all();
+  }
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,61 @@
+// Runs nft(8), the only way the nftables of the host are changed or read here.
+//
+// An invocation takes about 3.5 ms and is a process, so run() works on a thread of its own and in
+// order; what it has to say comes back through the executor. run_nft() waits: for start and end.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/result.h"
+
+namespace dove::agent {
+
+// What to give nft: a ruleset on its standard input (`-f -`), or arguments of a listing.
+struct NftCall {
+  std::vector<std::string> arguments;
+  std::string input;
+  static NftCall transaction(std::string ruleset) { return {{"-f", "-"}, std::move(ruleset)}; }
+};
+
+// What nft printed. kUnavailable: there is no nft; kSystem: it refused, with its own first words.
+Result<std::string> run_nft(const NftCall& call);
+
+class NftRunner {
+ public:
+  using Done = std::function<void(Result<std::string>)>;
+  // Takes a function to where callbacks shall run; called on the runner's thread.
+  using Executor = std::function<void(std::function<void()>)>;
+
+  explicit NftRunner(Executor executor);
+  ~NftRunner();  // finishes the call under way, forgets the others
+  NftRunner(const NftRunner&) = delete;
+  NftRunner& operator=(const NftRunner&) = delete;
+
+  // Calls are carried out in order, one after the other. From any thread.
+  void run(NftCall call, Done done);
+  // Waits until everything given so far has been carried out (callbacks may still be on their way).
+  void drain();
+
+ private:
+  struct Job {
+    NftCall call;
+    Done done;
+  };
+  void work();
+
+  Executor executor_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  bool busy_ = false;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace dove::agent

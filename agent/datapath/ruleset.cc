@@ -1,0 +1,254 @@
+// Only named counters are used: they survive that their rules are renewed. `add X` before
+// `delete X` makes a deletion of what may be absent (nft 1.0.6 has no `destroy`).
+#include "agent/datapath/ruleset.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace dove::agent {
+namespace {
+
+// Before every other filter of the host: what these drop is nobody's to accept.
+constexpr int kPriority = -350;
+
+constexpr std::array kHostCounters{"inet host_input",    "inet host_forward",  "inet foreign_punt",
+                                   "inet punts_dropped", "inet foreign_vxlan", "arp host_arp",
+                                   "bridge host_frame",  "bridge unwalled"};
+constexpr std::array kPortCounters{"tagged_dropped", "reserved_dropped", "queries_dropped",
+                                   "announcements_dropped"};
+
+std::string limit_over(const Rate& rate) {
+  return fmt::format("limit rate over {}/second burst {} packets", rate.per_second, rate.burst);
+}
+
+std::string add_chain(std::string_view table, std::string_view name, std::string_view hook) {
+  return fmt::format(
+      "add chain {0} dove {1} {{ type filter hook {2} priority {3}; policy accept; }}\n"
+      "flush chain {0} dove {1}\n",
+      table, name, hook, kPriority);
+}
+
+std::string rule(std::string_view chain, std::string_view text) {
+  return fmt::format("add rule {} {}\n", chain, text);
+}
+
+std::string tables() {
+  std::string text;
+  for (const auto* table : {"inet", "arp", "bridge"})
+    text += fmt::format("add table {0} dove\nadd set {0} dove ports {{ type ifname; }}\n", table);
+  text += "add map bridge dove chains { type ifname : verdict; }\n";
+  text += fmt::format("add set inet dove punts {{ type mark; size {}; flags dynamic; }}\n",
+                      kPortLimit + 1);
+  for (const std::string_view counter : kHostCounters) {
+    const auto space = counter.find(' ');
+    text += fmt::format("add counter {} dove {}\n", counter.substr(0, space),
+                        counter.substr(space + 1));
+  }
+  return text;
+}
+
+std::string inet_rules(const WallOptions& options) {
+  std::string text = add_chain("inet", "input", "input");
+  for (const auto* from : {R"("dvbr*")", "@ports", R"("dvpunt")"})
+    text += rule("inet dove input", fmt::format("iifname {} counter name host_input drop", from));
+
+  text += add_chain("inet", "forward", "forward");
+  for (const auto* path :
+       {R"(iifname "dvbr*" oifname != "dvbr*")", R"(iifname != "dvbr*" oifname "dvbr*")",
+        "iifname @ports", R"(iifname "dvpunt")", R"(oifname "dvpunt")"})
+    text += rule("inet dove forward", fmt::format("{} counter name host_forward drop", path));
+
+  const auto unmarked = fmt::format("meta mark & {:#x} == 0", kMarkMask);
+  text += add_chain("inet", "output", "output");
+  text += rule("inet dove output",
+               fmt::format(R"(oifname "dvpunt" {} counter name foreign_punt drop)", unmarked));
+  text += rule("inet dove output",
+               fmt::format(R"(oifname "dvpunt" update @punts {{ meta mark & {:#x} {} }} )"
+                           "counter name punts_dropped drop",
+                           kMarkMask, limit_over(options.limits.punts)));
+  text += rule("inet dove output",
+               fmt::format("udp dport {} {} meta skuid != {} counter name foreign_vxlan drop",
+                           options.vxlan_port, unmarked, options.uid));
+  return text;
+}
+
+std::string arp_rules() {
+  std::string text = add_chain("arp", "input", "input");
+  for (const auto* from : {R"("dvbr*")", "@ports"})
+    text += rule("arp dove input", fmt::format("iifname {} counter name host_arp drop", from));
+  return text;
+}
+
+// `input` of the bridge family is everything a bridge hands to the host, whatever its ethertype.
+std::string bridge_rules() {
+  std::string text = add_chain("bridge", "prerouting", "prerouting");
+  text += rule("bridge dove prerouting", "iifname vmap @chains");
+  text += add_chain("bridge", "forward", "forward");
+  for (const auto* path :
+       {R"(oifname "dvx*" iifname != @ports)", R"(iifname "dvx*" oifname != @ports)"})
+    text += rule("bridge dove forward", fmt::format("{} counter name unwalled drop", path));
+  text += add_chain("bridge", "input", "input");
+  for (const auto* from : {R"("dvx*")", "@ports"})
+    text += rule("bridge dove input", fmt::format("iifname {} counter name host_frame drop", from));
+  return text;
+}
+
+// The two that hear: what is over the limit is dropped before it is logged.
+std::string limited_chain(const WallOptions& options, unsigned number, std::string_view what,
+                          const Rate& rate) {
+  const auto chain = fmt::format("bridge dove port-{}-{}", number, what);
+  return fmt::format("add chain {0}\nflush chain {0}\n", chain) +
+         rule(chain, fmt::format("{} counter name port-{}-{}_dropped drop", limit_over(rate),
+                                 number, what)) +
+         rule(chain, fmt::format("log group {} snaplen {}", options.log_group, kLogBytes)) +
+         rule(chain, "accept");
+}
+
+std::string port_chain(unsigned number) {
+  const auto chain = fmt::format("bridge dove port-{}", number);
+  const auto own = fmt::format("port-{}", number);
+  std::string text = fmt::format("add chain {0}\nflush chain {0}\n", chain);
+  text += rule(chain, fmt::format("meta mark set meta mark & {:#x} | {:#x}", ~kMarkMask,
+                                  number << kMarkShift));
+  text += rule(chain, fmt::format("ether type {{ 8021q, 8021ad }} counter name "
+                                  "{}-tagged_dropped drop",
+                                  own));
+  text += rule(chain, fmt::format("ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter "
+                                  "name {}-reserved_dropped drop",
+                                  own));
+  text += rule(chain, "ether type ip accept");
+  text += rule(chain, fmt::format("ether type arp arp operation request goto {}-queries", own));
+  text += rule(chain, fmt::format("ether type {{ arp, 0x8035 }} goto {}-announcements", own));
+  text += rule(chain, fmt::format("icmpv6 type {{ nd-neighbor-solicit, nd-router-solicit }} "
+                                  "goto {}-queries",
+                                  own));
+  text += rule(chain, fmt::format("icmpv6 type {{ nd-neighbor-advert, mld-listener-report, "
+                                  "mld2-listener-report }} goto {}-announcements",
+                                  own));
+  return text;
+}
+
+std::string port_elements(const WalledPort& port) {
+  std::string text;
+  for (const auto* table : {"inet", "arp", "bridge"})
+    text += fmt::format("add element {} dove ports {{ \"{}\" }}\n", table, port.device);
+  return text + fmt::format("add element bridge dove chains {{ \"{}\" : goto port-{} }}\n",
+                            port.device, port.number);
+}
+
+// Gives `take` every object of kind `kind` in nft's listing. What has another shape than nft's
+// documented one is an error, whatever it is.
+template <class Take>
+Status each_object(std::string_view json, const char* kind, Take take) {
+  try {
+    const auto listing = nlohmann::json::parse(json);
+    for (const auto& object : listing.at("nftables"))
+      if (object.contains(kind)) take(object.at(kind));
+    return {};
+  } catch (const nlohmann::json::exception& error) {
+    return Error{ErrorCode::kSystem,
+                 fmt::format("nft printed something that is not its JSON ({})", error.what())};
+  }
+}
+
+// "port-17" => 17, anything else => 0.
+unsigned port_number(std::string_view chain) {
+  constexpr std::string_view kPrefix = "port-";
+  if (chain.substr(0, kPrefix.size()) != kPrefix) return 0;
+  unsigned number = 0;
+  for (const char c : chain.substr(kPrefix.size())) {
+    if (c < '0' || c > '9' || number > kPortLimit) return 0;
+    number = number * 10 + static_cast<unsigned>(c - '0');
+  }
+  return number <= kPortLimit ? number : 0;
+}
+
+// "port-17-queries_dropped" => "port tap0 queries_dropped"; another name as it is.
+std::string counter_name(const std::string& name, const std::map<std::string, unsigned>& ports) {
+  const auto dash = name.rfind('-');
+  if (dash == std::string::npos) return name;
+  const unsigned number = port_number(name.substr(0, dash));
+  for (const auto& [device, owner] : ports)
+    if (owner == number) return fmt::format("port {} {}", device, name.substr(dash + 1));
+  return name;
+}
+
+}  // namespace
+
+Status check_device_name(std::string_view name) {
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@+#=,~";
+  const bool length = !name.empty() && name.size() <= 15 && name != "." && name != "..";
+  if (length && name.find_first_not_of(kAllowed) == std::string_view::npos) return {};
+  return Error{ErrorCode::kInvalid,
+               fmt::format("\"{}\" cannot be a port: expected a device name of 1 to 15 "
+                           "letters, digits and ._-@+#=,~",
+                           name)};
+}
+
+std::string base_ruleset(const WallOptions& options) {
+  return tables() + inet_rules(options) + arp_rules() + bridge_rules();
+}
+
+std::string port_ruleset(const WallOptions& options, const WalledPort& port) {
+  std::string text;
+  for (const auto* counter : kPortCounters)
+    text += fmt::format("add counter bridge dove port-{}-{}\n", port.number, counter);
+  text += limited_chain(options, port.number, "queries", options.limits.queries);
+  text += limited_chain(options, port.number, "announcements", options.limits.announcements);
+  return text + port_chain(port.number) + port_elements(port);
+}
+
+std::string port_removal(const WalledPort& port) {
+  const auto chain = fmt::format("port-{}", port.number);
+  std::string text;
+  for (const auto* suffix : {"-queries", "-announcements", ""})
+    text += fmt::format("add chain bridge dove {}{}\n", chain, suffix);
+  text += port_elements(port);
+  for (const auto* table : {"inet", "arp", "bridge"})
+    text += fmt::format("delete element {} dove ports {{ \"{}\" }}\n", table, port.device);
+  text += fmt::format("delete element bridge dove chains {{ \"{}\" }}\n", port.device);
+  for (const auto* suffix : {"", "-queries", "-announcements"})
+    text += fmt::format("flush chain bridge dove {0}{1}\ndelete chain bridge dove {0}{1}\n", chain,
+                        suffix);
+  for (const auto* counter : kPortCounters)
+    text += fmt::format("add counter bridge dove {0}-{1}\ndelete counter bridge dove {0}-{1}\n",
+                        chain, counter);
+  return text;
+}
+
+std::string removal() {
+  std::string text;
+  for (const auto* table : {"inet", "arp", "bridge"})
+    text += fmt::format("add table {0} dove\ndelete table {0} dove\n", table);
+  return text;
+}
+
+Result<std::map<std::string, unsigned>> parse_ports(std::string_view json) {
+  std::map<std::string, unsigned> ports;
+  const auto status = each_object(json, "map", [&](const nlohmann::json& map) {
+    if (!map.contains("elem")) return;
+    for (const auto& element : map.at("elem"))
+      if (const auto number = port_number(element.at(1).at("goto").at("target").get<std::string>());
+          number != 0)
+        ports[element.at(0).get<std::string>()] = number;
+  });
+  if (!status) return status.error();
+  return ports;
+}
+
+Result<std::map<std::string, std::uint64_t>> parse_counters(
+    std::string_view json, const std::map<std::string, unsigned>& ports) {
+  std::map<std::string, std::uint64_t> counters;
+  const auto status = each_object(json, "counter", [&](const nlohmann::json& counter) {
+    if (counter.at("table") != "dove") return;
+    counters[counter_name(counter.at("name").get<std::string>(), ports)] =
+        counter.at("packets").get<std::uint64_t>();
+  });
+  if (!status) return status.error();
+  return counters;
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,70 @@
+// The text of the walls, for nft(8). Pure. Every text is one transaction and may be repeated: it
+// makes what is missing and renews what is there, without a moment in between.
+//
+// Three tables named `dove`:
+//   inet    no guest's frame reaches the host's own IP stack, forwarding included; into the punt
+//           goes only what carries a guest's mark, and of each guest no more than its limit; to the
+//           VXLAN port sends nobody but doved and the kernel
+//   arp     no guest's ARP reaches the host's own tables
+//   bridge  each guest port's own chain: mark, limits, log; nothing is handed up to the host; the
+//           tunnel talks to walled ports only
+//
+// The mark: the upper twelve bits of the packet mark (kMarkMask) are ours and hold the number of
+// the guest port; the lower twenty are left as they are. It does two things. Limits behind the
+// tunnel device are kept per guest by it. And it tells a guest's frame from a local process's:
+// what came out of a tap still belongs to the socket of the VMM that wrote it, so `meta skuid`
+// sees that VMM's user; only the kernel and who has CAP_NET_ADMIN set a mark.
+//
+// A guest port's chain drops, counted, what has a VLAN tag (no rule below it could look inside) and
+// what is addressed to a reserved bridge address (01:80:c2:00:00:0X), which a bridge does not
+// forward but hands to the host as coming from the port itself.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "agent/datapath/options.h"
+#include "core/result.h"
+
+namespace dove::agent {
+
+inline constexpr std::uint32_t kMarkMask = 0xfff00000U;
+inline constexpr unsigned kMarkShift = 20;
+inline constexpr unsigned kPortLimit = 4095;  // numbers 1 .. 4095; 0 is "no guest"
+
+// Copied of a logged frame, from its network header: enough for ARP, for neighbour discovery with
+// its options, and for an MLD report's sender.
+inline constexpr unsigned kLogBytes = 128;
+
+struct WallOptions {
+  std::uint16_t vxlan_port = 4789;
+  uid_t uid = 0;
+  std::uint16_t log_group = 4789;
+  WallLimits limits;
+};
+
+struct WalledPort {
+  std::string device;
+  unsigned number = 0;  // 1 .. kPortLimit
+  std::uint32_t mark() const noexcept { return number << kMarkShift; }
+};
+
+// A name that can stand in a rule as it is: what Linux allows, less what nft would read as syntax.
+Status check_device_name(std::string_view name);
+
+std::string base_ruleset(const WallOptions& options);
+// Preconditions: base_ruleset() is in force; check_device_name().
+std::string port_ruleset(const WallOptions& options, const WalledPort& port);
+std::string port_removal(const WalledPort& port);
+std::string removal();
+
+// What `nft -j list map bridge dove ports` says: which device has which number.
+Result<std::map<std::string, unsigned>> parse_ports(std::string_view json);
+// What `nft -j list counters` says of our tables: packets by name, a port's with its device's name
+// ("port tap0 queries_dropped").
+Result<std::map<std::string, std::uint64_t>> parse_counters(
+    std::string_view json, const std::map<std::string, unsigned>& ports);
+
+}  // namespace dove::agent

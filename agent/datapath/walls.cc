@@ -1,0 +1,89 @@
+#include "agent/datapath/walls.h"
+
+#include <fmt/format.h>
+
+namespace dove::agent {
+namespace {
+
+NftRunner::Done status_only(Walls::Done done) {
+  return [done = std::move(done)](Result<std::string> result) {
+    done(result ? Status{} : Status{result.error()});
+  };
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options,
+                                            NftRunner::Executor executor) {
+  if (auto raised = run_nft(NftCall::transaction(base_ruleset(options))); !raised)
+    return raised.error();
+  const auto listing = run_nft({{"-j", "list", "map", "bridge", "dove", "chains"}, {}});
+  if (!listing) return listing.error();
+  auto ports = parse_ports(*listing);
+  if (!ports) return ports.error();
+  return std::unique_ptr<Walls>{new Walls{options, std::move(executor), std::move(*ports)}};
+}
+
+Walls::Walls(const WallOptions& options, NftRunner::Executor executor,
+             std::map<std::string, unsigned> ports)
+    : options_{options}, ports_{std::move(ports)}, runner_{std::move(executor)} {
+  for (const auto& [device, number] : ports_) used_.insert(number);
+}
+
+Result<WalledPort> Walls::number_port(const std::string& device) {
+  if (auto status = check_device_name(device); !status) return status.error();
+  claimed_.insert(device);
+  if (const auto known = ports_.find(device); known != ports_.end())
+    return WalledPort{device, known->second};
+  unsigned number = 1;
+  for (const unsigned used : used_) {
+    if (used != number) break;
+    ++number;
+  }
+  if (number > kPortLimit)
+    return Error{ErrorCode::kUnavailable,
+                 fmt::format("a host can have {} ports, all are in use", kPortLimit)};
+  ports_.emplace(device, number);
+  used_.insert(number);
+  return WalledPort{device, number};
+}
+
+void Walls::wall_port(const WalledPort& port, Done done) {
+  runner_.run(NftCall::transaction(port_ruleset(options_, port)), status_only(std::move(done)));
+}
+
+// The number is free at once: the runner works in order, so what is given to its next owner comes
+// after this.
+void Walls::remove_port(const std::string& device, Done done) {
+  claimed_.erase(device);
+  const auto known = ports_.find(device);
+  const WalledPort port{device, known == ports_.end() ? 0 : known->second};
+  if (port.number != 0) {
+    used_.erase(port.number);
+    ports_.erase(known);
+  }
+  const auto text = port.number == 0 ? std::string{} : port_removal(port);
+  runner_.run(NftCall::transaction(text), status_only(std::move(done)));
+}
+
+std::vector<std::string> Walls::unclaimed() const {
+  std::vector<std::string> devices;
+  for (const auto& [device, number] : ports_)
+    if (claimed_.count(device) == 0) devices.push_back(device);
+  return devices;
+}
+
+void Walls::counters(std::function<void(Result<Counters>)> done) {
+  runner_.run({{"-j", "list", "counters"}, {}},
+              [done = std::move(done), ports = ports_](Result<std::string> listing) {
+                done(listing ? parse_counters(*listing, ports) : Result<Counters>{listing.error()});
+              });
+}
+
+Status Walls::remove() {
+  runner_.drain();
+  const auto removed = run_nft(NftCall::transaction(removal()));
+  return removed ? Status{} : Status{removed.error()};
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,62 @@
+// The nftables of this host's overlay: raised before the first port is up, standing while doved is
+// down, gone only with the last network. What they are is in ruleset.h; this keeps them and the
+// numbers of the ports.
+//
+// Belongs to the loop thread. Callbacks come through the executor that was given, never from inside
+// the call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/datapath/nft.h"
+#include "agent/datapath/ruleset.h"
+#include "core/result.h"
+
+namespace dove::agent {
+
+class Walls {
+ public:
+  using Done = std::function<void(Status)>;
+
+  // Raises what protects the host as a whole and learns which ports an earlier doved walled; their
+  // walls stand as they are. Waits for nft. Fails with nft's words.
+  static Result<std::unique_ptr<Walls>> raise(const WallOptions& options,
+                                              NftRunner::Executor executor);
+
+  // The number stays the device's from call to call, over restarts too, until remove_port().
+  // kUnavailable when all kPortLimit are given out.
+  Result<WalledPort> number_port(const std::string& device);
+  // One transaction each.
+  void wall_port(const WalledPort& port, Done done);
+  void remove_port(const std::string& device, Done done);
+
+  // Devices with walls that nobody asked for by number_port() since raise().
+  std::vector<std::string> unclaimed() const;
+
+  using Counters = std::map<std::string, std::uint64_t>;
+  void counters(std::function<void(Result<Counters>)> done);
+
+  // Waits until everything asked for so far is in force.
+  void drain() { runner_.drain(); }
+  // Removes everything, and waits for it. Only when no network is left.
+  Status remove();
+
+ private:
+  Walls(const WallOptions& options, NftRunner::Executor executor,
+        std::map<std::string, unsigned> ports);
+
+  WallOptions options_;
+  std::map<std::string, unsigned> ports_;
+  std::set<unsigned> used_;
+  std::set<std::string> claimed_;
+  NftRunner runner_;
+};
+
+}  // namespace dove::agent
