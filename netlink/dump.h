@@ -1,45 +1,36 @@
-// Whole tables of the kernel, and single questions.
+// Tables of the kernel as values, and single entries of them. A table is whole or an error: see
+// query.h for what happens when it changes meanwhile.
 //
-// A dump that the kernel says was inconsistent (NLM_F_DUMP_INTR: the table changed meanwhile) is
-// made again, up to kDumpAttempts times, then kUnavailable. Dumps are for starting up and for
-// recovering: a full FDB of 100k entries takes 0.3 s, of a million over a minute.
+// Dumps are for starting up and for recovering: the full FDB of a device takes 0.3 s at 100k
+// entries and over a minute at a million.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "core/ip_address.h"
+#include "core/mac_address.h"
 #include "core/result.h"
 #include "core/vtep.h"
 #include "netlink/link.h"
 #include "netlink/neighbour.h"
-#include "netlink/socket.h"
+#include "netlink/query.h"
 
 namespace dove::netlink {
 
-inline constexpr int kDumpAttempts = 8;
+// The entries of the device's own table (VXLAN).
+Result<std::vector<FdbEntry>> dump_fdb(Query& query, IfIndex device);
+// The entries of a bridge's table: `device` in them is the port.
+Result<std::vector<FdbEntry>> dump_bridge_fdb(Query& query, IfIndex bridge);
+Result<std::vector<NeighbourEntry>> dump_neighbours(Query& query, IfIndex device);
+Result<std::vector<Link>> dump_links(Query& query);
 
-// A socket fit for the functions below: NETLINK_ROUTE, no groups, strict checking.
-Result<Socket> open_query_socket();
-
-// Sends `request` (NLM_F_DUMP is added) and gives every message of the answer to `take`, whose
-// first call of each attempt is preceded by `restart`.
-struct DumpRequest {
-  std::uint16_t type;
-  std::function<void(Builder&)> put;  // family header and attributes
-  std::function<void()> restart;      // forget what was taken
-  std::function<void(const Message&)> take;
-};
-Status dump(Socket& socket, const DumpRequest& request);
-
-// The entries of a VXLAN device's own table, or, with `bridge`, of the bridge's for that port.
-Result<std::vector<FdbEntry>> dump_fdb(Socket& socket, IfIndex device);
-Result<std::vector<FdbEntry>> dump_bridge_fdb(Socket& socket, IfIndex bridge);
-Result<std::vector<NeighbourEntry>> dump_neighbours(Socket& socket, IfIndex device);
-Result<std::vector<Link>> dump_links(Socket& socket);
+// What is there now, in a notification's stead; empty: no such entry. Of a list the first
+// destination.
+Result<std::optional<FdbEntry>> find_fdb(Query& query, IfIndex device, const MacAddress& mac);
+Result<std::optional<NeighbourEntry>> find_neighbour(Query& query, IfIndex device,
+                                                     const IpAddress& ip);
 
 struct Address {
   IfIndex device{};
@@ -47,16 +38,17 @@ struct Address {
   unsigned prefix_length = 0;
   friend bool operator==(const Address&, const Address&) = default;
 };
-Result<std::vector<Address>> dump_addresses(Socket& socket);
+Result<std::vector<Address>> dump_addresses(Query& query);
 
-// How this host would send to `destination`: RTM_GETROUTE. kUnavailable when it cannot.
+// How this host would send to `destination`. An error when it cannot (no route, unreachable).
 struct Route {
   IfIndex device{};
   std::optional<IpAddress> gateway;
   std::optional<IpAddress> source;   // what the kernel would fill in
   std::optional<std::uint32_t> mtu;  // the route's own; empty: the device's
   bool local = false;                // it is an address of this host
+  friend bool operator==(const Route&, const Route&) = default;
 };
-Result<Route> route_to(Socket& socket, const IpAddress& destination);
+Result<Route> route_to(Query& query, const IpAddress& destination);
 
 }  // namespace dove::netlink

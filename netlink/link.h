@@ -17,6 +17,7 @@
 #include "core/vtep.h"
 #include "netlink/batch.h"
 #include "netlink/message.h"
+#include "netlink/query.h"
 
 namespace dove::netlink {
 
@@ -40,8 +41,9 @@ struct VxlanAttributes {
   bool udp_checksum = true;        // IPv4
   bool udp_zero_checksum6_tx = false;
   bool udp_zero_checksum6_rx = false;
-  bool df = false;                // read only: the outer packet's DF bit is set or inherited
-  bool collect_metadata = false;  // read only
+  // Read only: it has a feature that has no member here (DF, external, GBP, GPE, remote checksums,
+  // inherited TTL, VNI filter, a flow label, a range of source ports).
+  bool other_features = false;
 
   friend bool operator==(const VxlanAttributes&, const VxlanAttributes&) = default;
 };
@@ -110,7 +112,22 @@ struct LinkSettings {
   bool no_ipv6_addresses = false;    // addrgenmode none: no link-local, no DAD, no MLD
 };
 
-// Not thread-safe. Every call is one round trip to the kernel unless it says otherwise.
+// A bridge with a VXLAN device as its port.
+struct Overlay {
+  std::string bridge_name;
+  BridgeAttributes bridge;
+  LinkSettings bridge_settings;  // `up` is filled in, likewise below
+  std::string vxlan_name;
+  VxlanAttributes vxlan;
+  LinkSettings vxlan_settings;  // `master` is filled in
+  BridgePortFlags vxlan_port;   // set before it is up
+};
+struct OverlayLinks {
+  Link bridge;
+  Link vxlan;
+};
+
+// Not thread-safe. Never waits for anything but the kernel.
 class Links {
  public:
   static Result<Links> open();
@@ -120,50 +137,35 @@ class Links {
   Result<Link> find(IfIndex index);
   Result<std::vector<Link>> all();
 
-  // kExists when the name is taken; kSystem, saying that the kernel has no VXLAN (bridges, veth)
-  // when it has none.
+  // kExists when the name is taken. kSystem, saying that the kernel has no VXLAN (bridges, veth)
+  // devices, when it has none. A device that cannot be finished is removed again.
   Result<Link> create_vxlan(std::string_view name, const VxlanAttributes& vxlan,
                             const LinkSettings& settings);
   Result<Link> create_bridge(std::string_view name, const BridgeAttributes& bridge,
                              const LinkSettings& settings);
-  // A bridge, and in it a VXLAN device with those port flags, all up: two round trips. When the
-  // VXLAN device cannot be made the bridge is removed again.
-  struct Overlay {
-    std::string bridge_name;
-    BridgeAttributes bridge;
-    LinkSettings bridge_settings;
-    std::string vxlan_name;
-    VxlanAttributes vxlan;
-    LinkSettings vxlan_settings;  // `master` is filled in
-    BridgePortFlags vxlan_port;
-  };
-  struct OverlayLinks {
-    Link bridge;
-    Link vxlan;
-  };
   Result<OverlayLinks> create_overlay(const Overlay& overlay);
-  // For tests and labs.
-  Status create_veth(std::string_view name, std::string_view peer);
+  Status create_veth(std::string_view name, std::string_view peer);  // for tests and labs
 
   Status change(IfIndex index, const LinkSettings& settings);
-  Status release(IfIndex index);  // from its bridge
+  // Makes an adopted bridge as wanted. A VXLAN device's attributes are fixed when it is made.
+  Status change_bridge(IfIndex index, const BridgeAttributes& bridge);
+  Status release(IfIndex index);  // from its bridge; of none: nothing happens
   Status set_port_flags(IfIndex index, const BridgePortFlags& flags);
-  Status set_up(IfIndex index, bool up);
   Status remove(IfIndex index);  // an absent device is kNotFound
 
   // Adding what is there, and removing what is not, succeeds.
   Status add_address(IfIndex index, const IpAddress& address, unsigned prefix_length);
   Status remove_address(IfIndex index, const IpAddress& address, unsigned prefix_length);
-  // An on-link route in the main table: `destination` (all its bits) through `index`, or, without
-  // one, "unreachable" with that metric.
+  // A route "unreachable `destination` metric `metric`": what stands behind a better one.
   Status add_unreachable(const IpAddress& destination, std::uint32_t metric);
   Status remove_unreachable(const IpAddress& destination, std::uint32_t metric);
 
  private:
-  Links(Socket queries, Batch batch);
-  Result<Link> ask(Builder& question, std::string_view what);
+  Links(Query query, Batch batch) : query_{std::move(query)}, batch_{std::move(batch)} {}
+  Result<Link> ask(std::string_view name, IfIndex index);
+  Result<Link> finish_creation(std::string_view kind, std::string_view name);
 
-  Socket queries_;
+  Query query_;
   Batch batch_;
 };
 

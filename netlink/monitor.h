@@ -23,6 +23,12 @@ struct LinkGone {
   IfIndex index{};
   std::string name;
 };
+// The flags of a bridge's port were changed, or it just became one.
+struct PortChanged {
+  IfIndex index{};
+  IfIndex bridge{};
+  BridgePortFlags flags;
+};
 // An entry was made or changed; only with MonitorOptions::installs.
 struct FdbSet {
   FdbEntry entry;
@@ -31,7 +37,10 @@ struct NeighbourSet {
   NeighbourEntry entry;
 };
 // An entry left the kernel's tables. `aged`: the kernel's own doing, nothing used it (state STALE).
-// Otherwise somebody deleted it; the kernel does not say who, our own batches look like anybody's.
+// Otherwise somebody deleted it, or its device went down. The kernel does not say who: our own
+// deletions look like anybody's (nlmsg_pid and sequence are 0; tested). So a reader who still wants
+// the entry asks with find_fdb() whether it is there before he believes that it is gone: he may
+// have deleted and made it again since. An entry with a list of destinations is told once for each.
 struct FdbGone {
   FdbEntry entry;
   bool aged = false;
@@ -42,8 +51,8 @@ struct NeighbourGone {
 // Changes were lost: only dumps tell the truth now.
 struct Overrun {};
 
-using KernelChange =
-    std::variant<LinkChanged, LinkGone, FdbSet, NeighbourSet, FdbGone, NeighbourGone, Overrun>;
+using KernelChange = std::variant<LinkChanged, LinkGone, PortChanged, FdbSet, NeighbourSet, FdbGone,
+                                  NeighbourGone, Overrun>;
 
 struct MonitorOptions {
   std::size_t receive_buffer = 16U << 20U;
