@@ -1,0 +1,149 @@
+// The guests' ports of this host and the networks it therefore has: makes them, takes them away,
+// and keeps them right when a device goes, a controller comes back, or an endpoint is elsewhere.
+//
+// One change at a time, in the order asked for; a change that fails undoes what it did and says
+// why. Taking away works without a controller: what it could not be told is remembered, told at the
+// next session, and written to the state file.
+//
+// Belongs to the loop thread. Completions come on it, possibly from within the call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/directory.h"
+#include "agent/state_file.h"
+#include "agent/steps.h"
+
+namespace dove::agent {
+
+struct Port {
+  enum class State {
+    kPending,  // on the bridge, not yet confirmed by a controller
+    kActive,
+    kLost,    // the endpoint was deleted or is active elsewhere: off the bridge
+    kAbsent,  // the device has gone; the port returns with it
+  };
+  std::string dev;
+  std::string endpoint;
+  std::string network;
+  Vni vni;
+  MacAddress mac;
+  std::vector<IpAddress> ips;
+  State state = State::kPending;
+  std::uint64_t generation = 0;
+
+  MacKey guest() const { return {vni, mac}; }
+};
+
+// What the manager needs of the rest of the agent.
+class PortHost {
+ public:
+  virtual ~PortHost() = default;
+  virtual bool device_exists(const std::string& dev) const = 0;
+  // Devices, walls and forwarding state of a network. Repeating it succeeds.
+  virtual Status add_network(Vni vni) = 0;
+  virtual void remove_network(Vni vni) = 0;
+  // Makes the device the guest's port, up; before, the guest's MAC is known to be here.
+  virtual void add_port(const std::string& dev, const MacKey& guest, Completion<void> done) = 0;
+  // The reverse of add_port. Succeeds when the device has gone.
+  virtual void remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) = 0;
+  // The guest's MAC is, or is no longer, on this host, whatever becomes of the device.
+  virtual void set_local(const MacKey& guest, bool here) = 0;
+  // Writes what Ports::state() returns.
+  virtual void save(Completion<void> done) = 0;
+  virtual HostId self() const = 0;
+  // For the journal and for those who watch.
+  virtual void on_port(const Port& port, bool deleted) = 0;
+  virtual void on_trouble(const std::string& what) = 0;
+};
+
+class Ports {
+ public:
+  Ports(Directory& directory, PortHost& host);
+
+  // --- by command
+  void add(const std::string& dev, const std::string& endpoint, Completion<Port> done);
+  void del(const std::string& dev, Completion<void> done);
+  void join(const std::string& network, Completion<Vni> done);
+  void leave(const std::string& network, Completion<Vni> done);
+
+  // --- at start: takes over what was saved. Ports whose device is there are put back (those that
+  // still are on their bridge are not touched) and wait for confirmation as kPending.
+  void restore(const State& saved, std::function<void()> done);
+
+  // --- what happens
+  void on_session_ready();
+  void on_lost(const Attachment& attachment);
+  void on_network(const NetworkSettings& settings);
+  void on_device_gone(const std::string& dev);
+  // The device is there again and has been made a port; without that, it is done here first.
+  void on_device_back(const std::string& dev, bool is_port);
+
+  // --- to show
+  std::vector<Port> list() const;
+  const Port* find(const std::string& dev) const;
+  std::vector<NetworkSettings> networks() const;
+  const std::string& network_name(Vni vni) const;  // empty when it is not here
+  State state(const StorePoint& store) const;      // to save
+
+ private:
+  struct Network {
+    NetworkSettings settings;
+    bool by_command = false;
+    std::set<std::string> devices;  // of ports that need it
+    bool unused() const { return !by_command && devices.empty(); }
+  };
+  struct Adding;
+
+  Status check_add(const std::string& dev, const std::string& endpoint) const;
+  void run_add(const std::string& dev, const std::string& endpoint, Completion<Port> done);
+  Step prepare_step(const std::shared_ptr<Adding>& adding);
+  Step clear_step(const std::shared_ptr<Adding>& adding);
+  Step network_step(const std::shared_ptr<Adding>& adding);
+  Step port_step(const std::shared_ptr<Adding>& adding);
+  Step activate_step(const std::shared_ptr<Adding>& adding);
+  Step record_step(const std::shared_ptr<Adding>& adding);
+  void record(const Port& port);
+  void erase(const std::string& dev);
+
+  void run_join(const std::string& network, Completion<Vni> done);
+  void run_leave(const std::string& network, Completion<Vni> done);
+  void run_del(const std::string& dev, Completion<void> done);
+  void forget_port(const std::string& dev, Completion<void> done);
+  void detach(const std::string& endpoint, std::uint64_t generation, std::function<void()> done);
+  void owe_detach(const std::string& endpoint, std::uint64_t generation);
+  void pay_detaches();
+  void use_network(const NetworkSettings& settings, const std::string& dev);
+  void release_network(Vni vni, const std::string& dev);
+  void drop_if_unused(Vni vni);
+
+  void restore_network(const std::string& name, Vni vni);
+  void restore_port(const SavedPort& saved, std::function<void()> done);
+  void rejoin(Vni vni, std::function<void()> done);
+  void confirm_all(std::function<void()> done);
+  void confirm(const std::string& dev, std::function<void()> done);
+  void judge(Port& port, const Directory::Prepared& prepared, std::function<void()> done);
+  void activate_again(Port& port, std::uint64_t generation, std::function<void()> done);
+  void settle(Port& port, std::uint64_t generation);
+  void lose(Port& port, const std::string& why, std::function<void()> done);
+  void put_back(Port& port, std::function<void()> done);
+  void set_state(Port& port, Port::State state);
+  void save_soon();
+  Port* find_endpoint(const std::string& endpoint);
+  Network* find_network(const std::string& name);
+
+  Directory& directory_;
+  PortHost& host_;
+  Serial serial_;
+  std::map<std::string, Port> ports_;  // by device
+  std::map<Vni, Network> networks_;
+  std::vector<SavedDetach> owed_;  // detaches that no controller has been told
+};
+
+}  // namespace dove::agent
