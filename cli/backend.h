@@ -1,0 +1,52 @@
+// What dovectl asks of the two daemons. Behind this header is the only place that knows gRPC.
+//
+// Each call connects when it is the first to need that daemon, and the connection serves the calls
+// after it. An error is the daemon's refusal, or says which address was not reached and why.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/address.h"
+#include "core/result.h"
+#include "dove/v1/local.pb.h"
+#include "dove/v1/management.pb.h"
+
+namespace dove::cli {
+
+// Called for each thing of an answer, in the daemon's order, as it arrives.
+template <class T>
+using Sink = std::function<void(const T&)>;
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // --- dove-controller
+  virtual Result<v1::ChangeReply> change(const v1::ChangeRequest& request) = 0;
+  virtual Status show(const v1::ShowRequest& request, const Sink<v1::Object>& sink) = 0;
+
+  // --- the doved of this host
+  virtual Result<v1::Port> port_add(const v1::PortAddRequest& request) = 0;
+  virtual Status port_del(const v1::PortDelRequest& request) = 0;
+  virtual Status port_show(const v1::PortShowRequest& request, const Sink<v1::Port>& sink) = 0;
+  virtual Result<v1::JoinReply> join(const v1::NetworkName& request) = 0;
+  virtual Result<v1::JoinReply> leave(const v1::NetworkName& request) = 0;
+  virtual Status fdb_show(const v1::TableRequest& request, const Sink<v1::FdbEntry>& sink) = 0;
+  virtual Status neighbour_show(const v1::TableRequest& request,
+                                const Sink<v1::Neighbour>& sink) = 0;
+  virtual Result<v1::StatusReply> status() = 0;
+  virtual Result<v1::CountersReply> counters() = 0;
+  // Returns when the daemon ends the stream, or when `sink` returned an error, with that error.
+  virtual Status monitor(const std::function<Status(const v1::Event&)>& sink) = 0;
+};
+
+struct Peers {
+  std::vector<api::Address> controllers;  // tried in this order; at least one
+  api::Address doved;
+};
+std::unique_ptr<Backend> make_backend(Peers peers);
+
+}  // namespace dove::cli

@@ -1,0 +1,38 @@
+#include <array>
+
+#include "cli/object.h"
+#include "cli/records.h"
+
+namespace dove::cli {
+namespace {
+
+Result<Action> parse_show(Words& words) {
+  if (const auto finished = words.finish(); !finished) return finished.error();
+  return Action{[](Session& session) -> Status {
+    const auto reply = session.backend.counters();
+    if (!reply) return reply.error();
+    session.printer.begin();
+    for (const auto& counter : reply->counters()) session.printer.add(to_record(counter));
+    return session.printer.finish();
+  }};
+}
+
+constexpr std::array kCommands{Command{"show list lst", parse_show}};
+
+}  // namespace
+
+constinit const Object kCounters{
+    .names = "counters", .usage = "dovectl counters [ show ]", .commands = kCommands};
+
+Record to_record(const v1::Counter& counter) {
+  return {
+      {.key = "name",
+       .value = counter.name(),
+       .place = Place::kTitle,
+       .color = Color::kName,
+       .column = 40},
+      {.key = "value", .value = counter.value(), .place = Place::kBare, .column = 1},
+  };
+}
+
+}  // namespace dove::cli

@@ -1,0 +1,181 @@
+#include <fmt/format.h>
+#include <grpc/support/log.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/create_channel_posix.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <chrono>
+
+#include "api/status.h"
+#include "cli/backend.h"
+#include "cli/dial.h"
+#include "dove/v1/local.grpc.pb.h"
+#include "dove/v1/management.grpc.pb.h"
+
+namespace dove::cli {
+namespace {
+
+constexpr std::chrono::seconds kConnectTimeout{5};
+constexpr std::chrono::seconds kAnswerTimeout{30};
+constexpr int kLongestMessage = 64 << 20;
+
+// The connection to one kind of daemon, at the first of its addresses that answers.
+class Line {
+ public:
+  Line(std::string_view daemon, std::vector<api::Address> addresses)
+      : daemon_{daemon}, addresses_{std::move(addresses)} {}
+
+  // Connects, unless it is connected. The channel stays this object's.
+  Status open() {
+    if (channel_) return {};
+    std::string failures;
+    for (const auto& address : addresses_) {
+      const auto fd = dial(address, kConnectTimeout);
+      where_ = address.to_string();
+      if (fd) {
+        channel_ = channel_on(*fd);
+        return {};
+      }
+      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", where_, fd.error().message);
+    }
+    return Error{ErrorCode::kUnavailable, fmt::format("cannot reach {} at {}", daemon_, failures)};
+  }
+
+  const std::shared_ptr<grpc::Channel>& channel() const noexcept { return channel_; }
+
+  // What to tell of a call that ended so. A connection that failed is not used again.
+  Status verdict(const grpc::Status& status) {
+    if (status.ok()) return {};
+    auto error = api::to_error(status);
+    if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED)
+      error.message = fmt::format("{} at {} does not know this request", daemon_, where_);
+    else if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED)
+      error.message = fmt::format("no answer from {} at {} within {} s, the outcome is unknown",
+                                  daemon_, where_, kAnswerTimeout.count());
+    else if (error.code == ErrorCode::kUnavailable || error.message.empty())
+      error.message = fmt::format("{} at {}: {}", daemon_, where_,
+                                  error.message.empty() ? "no reason given" : error.message);
+    if (error.code == ErrorCode::kUnavailable) channel_.reset();
+    return error;
+  }
+
+ private:
+  static std::shared_ptr<grpc::Channel> channel_on(int fd) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(kLongestMessage);
+    return grpc::CreateCustomInsecureChannelFromFd("dove", fd, arguments);
+  }
+
+  std::string_view daemon_;
+  std::vector<api::Address> addresses_;
+  std::string where_;  // the address of channel_
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+void bound(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + kAnswerTimeout);
+}
+
+// One question, one answer.
+template <class Reply, class Stub, class Request>
+Result<Reply> ask(Line& line,
+                  grpc::Status (Stub::*call)(grpc::ClientContext*, const Request&, Reply*),
+                  const Request& request) {
+  if (const auto opened = line.open(); !opened) return opened.error();
+  grpc::ClientContext context;
+  bound(context);
+  Reply reply;
+  Stub stub{line.channel()};
+  const auto status = line.verdict((stub.*call)(&context, request, &reply));
+  if (!status) return status.error();
+  return reply;
+}
+
+// One question, a stream of answers. `each` says with an error that it wants no more.
+template <class Reply, class Stub, class Request, class Each>
+Status read(Line& line,
+            std::unique_ptr<grpc::ClientReader<Reply>> (Stub::*call)(grpc::ClientContext*,
+                                                                     const Request&),
+            const Request& request, bool endless, const Each& each) {
+  if (const auto opened = line.open(); !opened) return opened;
+  grpc::ClientContext context;
+  if (!endless) bound(context);
+  Stub stub{line.channel()};
+  const auto reader = (stub.*call)(&context, request);
+  Status wanted;
+  for (Reply reply; wanted && reader->Read(&reply);) wanted = each(reply);
+  if (!wanted) context.TryCancel();
+  const auto status = line.verdict(reader->Finish());
+  return wanted ? status : wanted;
+}
+
+class GrpcBackend final : public Backend {
+ public:
+  explicit GrpcBackend(Peers peers)
+      : controller_{"dove-controller", std::move(peers.controllers)},
+        doved_{"doved", {std::move(peers.doved)}} {}
+
+  Result<v1::ChangeReply> change(const v1::ChangeRequest& request) override {
+    return ask(controller_, &v1::Management::Stub::Change, request);
+  }
+  Status show(const v1::ShowRequest& request, const Sink<v1::Object>& sink) override {
+    return read(controller_, &v1::Management::Stub::Show, request, false,
+                [&](const v1::ShowReply& reply) { return pass(reply.objects(), sink); });
+  }
+
+  Result<v1::Port> port_add(const v1::PortAddRequest& request) override {
+    return ask(doved_, &v1::Local::Stub::PortAdd, request);
+  }
+  Status port_del(const v1::PortDelRequest& request) override {
+    const auto reply = ask(doved_, &v1::Local::Stub::PortDel, request);
+    return reply ? Status{} : reply.error();
+  }
+  Status port_show(const v1::PortShowRequest& request, const Sink<v1::Port>& sink) override {
+    return read(doved_, &v1::Local::Stub::PortShow, request, false,
+                [&](const v1::PortShowReply& reply) { return pass(reply.ports(), sink); });
+  }
+  Result<v1::JoinReply> join(const v1::NetworkName& request) override {
+    return ask(doved_, &v1::Local::Stub::Join, request);
+  }
+  Result<v1::JoinReply> leave(const v1::NetworkName& request) override {
+    return ask(doved_, &v1::Local::Stub::Leave, request);
+  }
+  Status fdb_show(const v1::TableRequest& request, const Sink<v1::FdbEntry>& sink) override {
+    return read(doved_, &v1::Local::Stub::FdbShow, request, false,
+                [&](const v1::FdbReply& reply) { return pass(reply.entries(), sink); });
+  }
+  Status neighbour_show(const v1::TableRequest& request, const Sink<v1::Neighbour>& sink) override {
+    return read(doved_, &v1::Local::Stub::NeighbourShow, request, false,
+                [&](const v1::NeighbourReply& reply) { return pass(reply.entries(), sink); });
+  }
+  Result<v1::StatusReply> status() override {
+    return ask(doved_, &v1::Local::Stub::Status, v1::StatusRequest{});
+  }
+  Result<v1::CountersReply> counters() override {
+    return ask(doved_, &v1::Local::Stub::Counters, v1::CountersRequest{});
+  }
+  Status monitor(const std::function<Status(const v1::Event&)>& sink) override {
+    return read(doved_, &v1::Local::Stub::Monitor, v1::MonitorRequest{}, true, sink);
+  }
+
+ private:
+  template <class List, class T>
+  static Status pass(const List& list, const Sink<T>& sink) {
+    for (const auto& item : list) sink(item);
+    return {};
+  }
+
+  Line controller_;
+  Line doved_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(Peers peers) {
+  // stderr carries one line of ours, not gRPC's and protobuf's.
+  gpr_set_log_function([](gpr_log_func_args*) {});
+  google::protobuf::SetLogHandler(nullptr);
+  return std::make_unique<GrpcBackend>(std::move(peers));
+}
+
+}  // namespace dove::cli

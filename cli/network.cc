@@ -1,0 +1,158 @@
+#include <fmt/format.h>
+
+#include <array>
+
+#include "api/convert.h"
+#include "cli/management.h"
+#include "cli/object.h"
+#include "cli/records.h"
+#include "cli/values.h"
+
+namespace dove::cli {
+namespace {
+
+using Subnets = google::protobuf::RepeatedPtrField<v1::Subnet>;
+
+Status add_subnet(std::string_view word, Subnets& subnets) {
+  const auto prefix = parse_prefix(word);
+  if (!prefix) return prefix.error();
+  api::write(Subnet{*prefix, std::nullopt}, subnets.Add());
+  return {};
+}
+
+// Of the subnet before it.
+Status set_gateway(std::string_view word, Subnets& subnets) {
+  if (subnets.empty())
+    return wrong_argument("gateway", "it stands behind the subnet that it is of");
+  auto& subnet = *subnets.rbegin();
+  if (!subnet.gateway().empty())
+    return wrong_argument(word, "the subnet before it has a gateway already");
+  if (is_auto(word)) return {};
+  const auto gateway = parse_ip(word);
+  if (!gateway) return gateway.error();
+  api::set_bytes(subnet.mutable_gateway(), *gateway);
+  return {};
+}
+
+std::array<Keyword, 2> subnet_keywords(Subnets& subnets) {
+  return {
+      Keyword{"subnet", [&](std::string_view word) { return add_subnet(word, subnets); }, true},
+      Keyword{"gateway", [&](std::string_view word) { return set_gateway(word, subnets); }, true}};
+}
+
+template <class Message>
+Keyword learn_keyword(Message& message) {
+  return {"learn", [&message](std::string_view word) -> Status {
+            const auto learn = parse_on_off(word);
+            if (!learn) return learn.error();
+            message.set_learn(*learn);
+            return {};
+          }};
+}
+
+Status set_tenant(std::string_view word, v1::Network& network) {
+  auto tenant = parse_name(word);
+  if (!tenant) return tenant.error();
+  network.set_tenant(*std::move(tenant));
+  return {};
+}
+
+Status set_vni(std::string_view word, v1::Network& network) {
+  if (is_auto(word)) return {};
+  const auto vni = parse_vni(word);
+  if (!vni) return vni.error();
+  network.set_vni(vni->value());
+  return {};
+}
+
+Result<Action> parse_add(Words& words) {
+  auto name = take_name(words);
+  if (!name) return name.error();
+  v1::Operation operation;
+  auto& network = *operation.mutable_network_add();
+  network.set_name(*std::move(name));
+  const auto [subnet, gateway] = subnet_keywords(*network.mutable_subnets());
+  const std::array keywords{
+      Keyword{"tenant", [&](std::string_view word) { return set_tenant(word, network); }},
+      Keyword{"vni", [&](std::string_view word) { return set_vni(word, network); }}, subnet,
+      gateway, learn_keyword(network)};
+  if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
+  if (network.tenant().empty()) return missing("tenant");
+  return change(std::move(operation));
+}
+
+Result<Action> parse_set(Words& words) {
+  auto name = take_name(words);
+  if (!name) return name.error();
+  if (words.empty()) return incomplete();
+  v1::Operation operation;
+  auto& network = *operation.mutable_network_set();
+  network.set_name(*std::move(name));
+  const auto [subnet, gateway] = subnet_keywords(*network.mutable_subnets());
+  const std::array keywords{subnet, gateway, learn_keyword(network)};
+  if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
+  return change(std::move(operation));
+}
+
+Result<Action> parse_del_network(Words& words) {
+  return parse_del(words, [](v1::Operation& operation, std::string name) {
+    operation.set_network_del(std::move(name));
+  });
+}
+
+Result<Action> parse_show_network(Words& words) {
+  return parse_show(v1::ShowRequest::NETWORK, words);
+}
+
+constexpr std::array kCommands{Command{"add", parse_add}, Command{"delete", parse_del_network},
+                               Command{"set", parse_set},
+                               Command{"show list lst", parse_show_network}};
+
+Value prefix_value(const v1::Subnet& subnet) {
+  const auto network = api::parse_ip(subnet.network());
+  return network ? Value{fmt::format("{}/{}", network->to_string(), subnet.length())} : Value{};
+}
+
+Value subnet_list(const Subnets& subnets) {
+  Value::List list;
+  for (const auto& subnet : subnets)
+    list.push_back(Record{
+        {.key = "subnet", .value = prefix_value(subnet), .color = Color::kIp},
+        {.key = "gateway", .value = ip_value(subnet.gateway()), .color = Color::kIp},
+    });
+  return list;
+}
+
+}  // namespace
+
+constinit const Object kNetwork{
+    .names = "network",
+    .usage =
+        "dovectl network add NAME tenant TENANT [ vni VNI ]\n"
+        "               [ subnet PREFIX [ gateway IP ] ]... [ learn { on | off } ]\n"
+        "       dovectl network set NAME [ subnet PREFIX [ gateway IP ] ]...\n"
+        "               [ learn { on | off } ]\n"
+        "       dovectl network del NAME\n"
+        "       dovectl network show [ NAME ]",
+    .commands = kCommands};
+
+Record to_record(const v1::Network& network) {
+  return {
+      {.key = "name",
+       .value = network.name(),
+       .place = Place::kTitle,
+       .color = Color::kName,
+       .column = 24},
+      {.key = "vni", .value = network.vni(), .column = 8},
+      {.key = "tenant", .value = network.tenant(), .column = 16},
+      {.key = "subnets",
+       .value = subnet_list(network.subnets()),
+       .place = Place::kLines,
+       .color = Color::kIp,
+       .column = 1},
+      {.key = "learn", .value = network.learn(), .level = Level::kDetails},
+      {.key = "revision", .value = network.revision(), .level = Level::kDetails},
+  };
+}
+
+}  // namespace dove::cli

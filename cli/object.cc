@@ -1,0 +1,96 @@
+#include "cli/object.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "cli/usage.h"
+
+namespace dove::cli {
+namespace {
+
+constexpr std::array kObjects{&kTenant, &kNetwork, &kEndpoint, &kPolicy,  &kHost,
+                              &kPort,   &kJoin,    &kLeave,    &kFdb,     &kNeighbour,
+                              &kStatus, &kMonitor, &kCheck,    &kCounters};
+constexpr std::string_view kHelp = "help";
+
+std::string_view first_name(std::string_view names) { return names.substr(0, names.find(' ')); }
+
+bool matches(std::string_view word, std::string_view names) {
+  while (!names.empty()) {
+    if (abbreviates(word, first_name(names))) return true;
+    names.remove_prefix(std::min(first_name(names).size() + 1, names.size()));
+  }
+  return false;
+}
+
+Action print(std::string text) {
+  return [text = std::move(text)](Session& session) {
+    session.printer.text(text);
+    return session.printer.finish();
+  };
+}
+
+Action help_of(const Object& object) {
+  if (object.usage.empty()) return unsupported(std::string{first_name(object.names)});
+  return print(fmt::format("Usage: {}\n", object.usage));
+}
+
+Error unknown_command(std::string_view word, const Object& object) {
+  std::vector<std::string_view> names{kHelp};
+  for (const auto& command : object.commands) names.push_back(first_name(command.names));
+  return unknown("Command", word, fmt::format("dovectl {} help", first_name(object.names)), names);
+}
+
+Result<Action> parse_default(const Object& object, Words& words) {
+  const auto show =
+      std::find_if(object.commands.begin(), object.commands.end(),
+                   [](const Command& command) { return matches("show", command.names); });
+  if (show == object.commands.end()) return help_of(object);
+  return show->parse(words);
+}
+
+Result<Action> parse_in(const Object& object, Words& words) {
+  if (object.parse != nullptr) {
+    if (words.size() == 1 && words.peek() == kHelp) return help_of(object);
+    return object.parse(words);
+  }
+  if (words.empty()) return parse_default(object, words);
+  const auto word = words.take();
+  for (const auto& command : object.commands)
+    if (matches(word, command.names)) return command.parse(words);
+  if (abbreviates(word, kHelp)) return help_of(object);
+  return unknown_command(word, object);
+}
+
+Error unknown_object(std::string_view word) {
+  std::vector<std::string_view> names{kHelp};
+  for (const auto* object : kObjects)
+    if (!object->usage.empty()) names.push_back(first_name(object->names));
+  return unknown("Object", word, "dovectl help", names);
+}
+
+}  // namespace
+
+std::span<const Object* const> objects() noexcept { return kObjects; }
+
+Result<Action> parse_command(std::span<const std::string> all) {
+  Words words{all};
+  if (words.empty()) return incomplete();
+  const auto word = words.take();
+  for (const auto* object : kObjects)
+    if (matches(word, object->names)) return parse_in(*object, words);
+  if (!abbreviates(word, kHelp)) return unknown_object(word);
+  if (const auto finished = words.finish(); !finished) return finished.error();
+  return print(usage());
+}
+
+Action unsupported(std::string what) {
+  return [what = std::move(what)](Session&) -> Status {
+    return Error{ErrorCode::kInvalid, fmt::format("{} is not supported by this version", what)};
+  };
+}
+
+}  // namespace dove::cli

@@ -1,0 +1,142 @@
+#include <fmt/format.h>
+
+#include <array>
+
+#include "cli/object.h"
+#include "cli/records.h"
+#include "cli/values.h"
+
+namespace dove::cli {
+namespace {
+
+Action add(v1::PortAddRequest request) {
+  return [request = std::move(request)](Session& session) -> Status {
+    const auto port = session.backend.port_add(request);
+    if (!port) return port.error();
+    if (!session.echo) return {};
+    session.printer.begin();
+    session.printer.add(to_record(*port));
+    return session.printer.finish();
+  };
+}
+
+Action del(v1::PortDelRequest request) {
+  return [request = std::move(request)](Session& session) -> Status {
+    const auto done = session.backend.port_del(request);
+    if (!done || !session.echo) return done;
+    session.printer.begin();
+    return session.printer.finish();
+  };
+}
+
+Action show(v1::PortShowRequest request) {
+  return [request = std::move(request)](Session& session) -> Status {
+    bool found = request.dev().empty();
+    session.printer.begin();
+    const auto shown = session.backend.port_show(request, [&](const v1::Port& port) {
+      found = true;
+      session.printer.add(to_record(port));
+    });
+    if (!shown) return shown;
+    if (!found)
+      return Error{ErrorCode::kNotFound, fmt::format("device \"{}\" is no port", request.dev())};
+    return session.printer.finish();
+  };
+}
+
+Result<std::string> take_dev(Words& words) {
+  const auto word = words.require();
+  if (!word) return word.error();
+  return parse_dev(*word);
+}
+
+Result<Action> parse_add(Words& words) {
+  auto dev = take_dev(words);
+  if (!dev) return dev.error();
+  v1::PortAddRequest request;
+  request.set_dev(*std::move(dev));
+  std::string_view absent;  // a keyword that doved does not have yet
+  const std::array keywords{Keyword{"endpoint",
+                                    [&](std::string_view word) -> Status {
+                                      auto name = parse_name(word);
+                                      if (!name) return name.error();
+                                      request.set_endpoint(*std::move(name));
+                                      return {};
+                                    }},
+                            Keyword{"network",
+                                    [&](std::string_view word) -> Status {
+                                      absent = "port add DEV network";
+                                      const auto name = parse_name(word);
+                                      return name ? Status{} : name.error();
+                                    }},
+                            Keyword{"security", [&](std::string_view word) -> Status {
+                                      absent = "port add security";
+                                      const auto on = parse_on_off(word);
+                                      return on ? Status{} : on.error();
+                                    }}};
+  if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
+  if (!absent.empty()) return unsupported(std::string{absent});
+  if (request.endpoint().empty()) return missing("endpoint");
+  return add(std::move(request));
+}
+
+Result<Action> parse_del(Words& words) {
+  auto dev = take_dev(words);
+  if (!dev) return dev.error();
+  if (const auto finished = words.finish(); !finished) return finished.error();
+  v1::PortDelRequest request;
+  request.set_dev(*std::move(dev));
+  return del(std::move(request));
+}
+
+Result<Action> parse_show(Words& words) {
+  v1::PortShowRequest request;
+  if (!words.empty()) {
+    auto dev = take_dev(words);
+    if (!dev) return dev.error();
+    request.set_dev(*std::move(dev));
+  }
+  if (const auto finished = words.finish(); !finished) return finished.error();
+  return show(std::move(request));
+}
+
+constexpr std::array kCommands{Command{"add", parse_add}, Command{"delete", parse_del},
+                               Command{"show list lst", parse_show}};
+
+}  // namespace
+
+constinit const Object kPort{.names = "port",
+                             .usage =
+                                 "dovectl port add DEV endpoint NAME\n"
+                                 "       dovectl port del DEV\n"
+                                 "       dovectl port show [ DEV ]",
+                             .commands = kCommands};
+
+Record to_record(const v1::Port& port) {
+  const bool active = port.state() == v1::Port::ACTIVE;
+  return {
+      {.key = "dev",
+       .value = port.dev(),
+       .place = Place::kTitle,
+       .color = Color::kName,
+       .column = 15},
+      {.key = "endpoint", .value = port.endpoint(), .column = 24},
+      {.key = "network", .value = port.network(), .column = 16},
+      {.key = "vni", .value = port.vni()},
+      {.key = "mac", .value = mac_value(port.mac()), .color = Color::kMac, .column = 17},
+      {.key = "mtu", .value = port.mtu()},
+      {.key = "state",
+       .value = lower(v1::Port::State_Name(port.state())),
+       .color = active ? Color::kGood : Color::kBad,
+       .column = 7},
+      {.key = "ips",
+       .value = ip_list(port.ips()),
+       .place = Place::kLines,
+       .color = Color::kIp,
+       .column = 1,
+       .word = "ip"},
+      {.key = "generation", .value = port.generation(), .level = Level::kDetails},
+  };
+}
+
+}  // namespace dove::cli

@@ -1,0 +1,45 @@
+#include "cli/usage.h"
+
+#include <fmt/format.h>
+
+#include "cli/object.h"
+
+namespace dove::cli {
+namespace {
+
+constexpr std::string_view kHead =
+    "Usage: dovectl [ OPTIONS ] OBJECT { COMMAND | help }\n"
+    "       dovectl [ OPTIONS ] [ -force ] -b[atch] FILE\n"
+    "where  OBJECT := {";
+constexpr std::string_view kTail =
+    " }\n"
+    "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] | -br[ief] |\n"
+    "                    -o[neline] | -c[olor][={ always | auto | never }] | -ts | -echo |\n"
+    "                    -V[ersion] | -C[ontroller] ADDR[,ADDR]... | -S[ocket] PATH |\n"
+    "                    --insecure }\n"
+    "       ADDR := { HOST:PORT | [V6]:PORT | unix:PATH }\n";
+constexpr std::size_t kWidth = 78;
+constexpr std::size_t kIndent = 18;
+
+}  // namespace
+
+std::string usage() {
+  std::string out{kHead};
+  std::size_t column = kIndent + 7;
+  std::string_view separator = " ";
+  for (const auto* object : objects()) {
+    if (object->usage.empty()) continue;
+    const auto name = object->names.substr(0, object->names.find(' '));
+    out += separator;
+    if (column + name.size() + 3 > kWidth) {
+      out += fmt::format("\n{:{}}", "", kIndent + 7);
+      column = kIndent + 7;
+    }
+    out += name;
+    column += name.size() + 3;
+    separator = " | ";
+  }
+  return out.append(kTail);
+}
+
+}  // namespace dove::cli
