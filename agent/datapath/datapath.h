@@ -105,11 +105,13 @@ class Datapath {
   // Networks whose devices (marked as ours) are on this host. Those without add_network() by the
   // time of forget_unclaimed() are removed, spread out; so are walls of ports nobody added again.
   std::vector<Vni> found_networks() const;
-  // What the kernel has for a network that was added: unicast entries with a remote destination and
-  // neighbours, for Resolver::adopt_*. Group lists and local entries are taken into the
-  // programmer's own mirror and corrected by the next SetGroup or SetLocalFdb.
+  // What the kernel has for a network that was added: unicast entries with a remote destination,
+  // the lists of groups (the all-zero entry is none) and neighbours, for Resolver::adopt_*. Group
+  // lists and local entries are also taken into the programmer's own mirror and corrected by the
+  // next SetGroup or SetLocalFdb.
   struct Adopted {
     std::vector<SetFdb> fdb;
+    std::vector<SetGroup> groups;
     std::vector<SetNeighbour> neighbours;
   };
   Result<Adopted> adopt(Vni vni);
