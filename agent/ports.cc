@@ -26,12 +26,6 @@ bool is_here(const Port& port) {
 // Whether it counts among the users of its network.
 bool needs_network(const Port& port) { return port.state != Port::State::kLost; }
 
-Status check_device_name(const std::string& dev) {
-  const auto odd = [](char c) { return c <= ' ' || c == '/' || c == ':' || c == '"' || c == 0x7f; };
-  if (!dev.empty() && dev.size() <= 15 && std::none_of(dev.begin(), dev.end(), odd)) return {};
-  return Error{ErrorCode::kInvalid, fmt::format("\"{}\" is no name of a device", dev)};
-}
-
 }  // namespace
 
 // What one `port add` has found out so far.
@@ -55,7 +49,6 @@ void Ports::add(const std::string& dev, const std::string& endpoint, Completion<
 }
 
 Status Ports::check_add(const std::string& dev, const std::string& endpoint) const {
-  if (auto status = check_device_name(dev); !status) return status;
   const Port* const there = find(dev);
   if (there != nullptr && there->endpoint != endpoint && needs_network(*there))
     return Error{ErrorCode::kExists,
@@ -65,9 +58,7 @@ Status Ports::check_add(const std::string& dev, const std::string& endpoint) con
       return Error{ErrorCode::kExists, fmt::format("endpoint \"{}\" is at device \"{}\" of this "
                                                    "host already",
                                                    endpoint, name)};
-  if (!host_.device_exists(dev))
-    return Error{ErrorCode::kNotFound, fmt::format("there is no device \"{}\"", dev)};
-  return {};
+  return host_.check_device(dev);
 }
 
 void Ports::run_add(const std::string& dev, const std::string& endpoint, Completion<Port> done) {
@@ -354,7 +345,7 @@ void Ports::restore_port(const SavedPort& saved, std::function<void()> done) {
                       .generation = saved.generation};
   auto& port = ports_.insert_or_assign(saved.dev, restored).first->second;
   networks_.at(saved.vni).devices.insert(saved.dev);
-  if (host_.device_exists(saved.dev)) return put_back(port, std::move(done));
+  if (host_.check_device(saved.dev)) return put_back(port, std::move(done));
   owe_detach(port.endpoint, port.generation);
   host_.on_port(port, false);
   done();

@@ -45,7 +45,8 @@ struct Port {
 class PortHost {
  public:
   virtual ~PortHost() = default;
-  virtual bool device_exists(const std::string& dev) const = 0;
+  // An error when no device of this name is there.
+  virtual Status check_device(const std::string& dev) const = 0;
   // Devices, walls and forwarding state of a network. Repeating it succeeds.
   virtual Status add_network(Vni vni) = 0;
   virtual void remove_network(Vni vni) = 0;
