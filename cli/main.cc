@@ -60,14 +60,16 @@ Exit run_file(const std::string& name, bool force, Session& session) {
   return run_batch({file.get(), name, force}, session, stderr);
 }
 
-Exit run(const Options& options, std::span<const std::string> words) {
+// The backend is the caller's, who decides whether it is ever taken down.
+Exit run(const Options& options, std::span<const std::string> words,
+         std::unique_ptr<Backend>& backend) {
   auto controller_addresses = controllers(options);
   if (!controller_addresses)
     return fail(Exit::kWrong, "Error: " + printable(controller_addresses.error().message));
   auto doved_address = doved(options);
   if (!doved_address)
     return fail(Exit::kWrong, "Error: " + printable(doved_address.error().message));
-  const auto backend = make_backend({*std::move(controller_addresses), *std::move(doved_address)});
+  backend = make_backend({*std::move(controller_addresses), *std::move(doved_address)});
   Printer printer{format_of(options, surroundings()), stdout};
   Session session{.backend = *backend,
                   .printer = printer,
@@ -77,7 +79,7 @@ Exit run(const Options& options, std::span<const std::string> words) {
                        : cli::run(words, session, stderr);
 }
 
-Exit start(std::span<const std::string> words) {
+Exit start(std::span<const std::string> words, std::unique_ptr<Backend>& backend) {
   const auto options = parse_options(words);
   if (!options) return fail(Exit::kWrong, options.error().message);
   if (options->version) {
@@ -88,7 +90,7 @@ Exit start(std::span<const std::string> words) {
   if (options->batch && !words.empty())
     return fail(Exit::kWrong, wrong_argument(words.front(), "-batch takes no command").message);
   static const std::vector<std::string> kHelp{"help"};
-  return run(*options, options->help ? std::span<const std::string>{kHelp} : words);
+  return run(*options, options->help ? std::span<const std::string>{kHelp} : words, backend);
 }
 
 }  // namespace
@@ -96,8 +98,10 @@ Exit start(std::span<const std::string> words) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  const auto exit = dove::cli::start(words);
+  std::unique_ptr<dove::cli::Backend> backend;
+  const auto exit = dove::cli::start(words, backend);
   std::fflush(nullptr);
-  // Nothing is left to save; taking gRPC down in good order would cost more than the command did.
+  // With the connection still open: to take gRPC down in good order costs more than the command
+  // did.
   ::_exit(static_cast<int>(exit));
 }

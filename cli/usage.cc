@@ -19,24 +19,25 @@ constexpr std::string_view kTail =
     "                    --insecure }\n"
     "       ADDR := { HOST:PORT | [V6]:PORT | unix:PATH }\n";
 constexpr std::size_t kWidth = 78;
-constexpr std::size_t kIndent = 18;
+constexpr std::size_t kIndent = 19;
 
 }  // namespace
 
 std::string usage() {
   std::string out{kHead};
-  std::size_t column = kIndent + 7;
+  std::size_t column = kIndent;
   std::string_view separator = " ";
   for (const auto* object : objects()) {
     if (object->usage.empty()) continue;
     const auto name = object->names.substr(0, object->names.find(' '));
-    out += separator;
-    if (column + name.size() + 3 > kWidth) {
-      out += fmt::format("\n{:{}}", "", kIndent + 7);
-      column = kIndent + 7;
+    if (column + separator.size() + name.size() > kWidth) {
+      out += fmt::format(" |\n{:{}}", "", kIndent);
+      column = kIndent;
+      separator = " ";
     }
+    out += separator;
     out += name;
-    column += name.size() + 3;
+    column += separator.size() + name.size();
     separator = " | ";
   }
   return out.append(kTail);

@@ -1,0 +1,17 @@
+# DOVE_GRPC_ARCHIVES: gRPC without TLS and all that it needs, as archives; empty when one of them is
+# not installed.
+pkg_check_modules(GRPC_UNSECURE QUIET grpc++_unsecure)
+set(names ${GRPC_UNSECURE_STATIC_LIBRARIES} upb address_sorting re2 cares z protobuf)
+list(FILTER names EXCLUDE REGEX "^(rt|atomic|dl|m|pthread)$")
+list(REMOVE_DUPLICATES names)
+set(DOVE_GRPC_ARCHIVES "")
+foreach(name ${names})
+  find_library(DOVE_ARCHIVE_${name} lib${name}.a)
+  mark_as_advanced(DOVE_ARCHIVE_${name})
+  if(NOT DOVE_ARCHIVE_${name})
+    message(STATUS "lib${name}.a is not installed: dovectl links gRPC dynamically")
+    set(DOVE_GRPC_ARCHIVES "")
+    break()
+  endif()
+  list(APPEND DOVE_GRPC_ARCHIVES ${DOVE_ARCHIVE_${name}})
+endforeach()
