@@ -3,6 +3,12 @@
 #include <cstring>
 
 namespace dove::netlink {
+namespace {
+
+// An attribute's length, header included, is 16 bits.
+constexpr std::size_t kPayloadLimit = 0xffff - sizeof(nlattr);
+
+}  // namespace
 
 Builder::Builder(std::span<std::byte> buffer, std::uint16_t type, std::uint16_t flags,
                  std::uint32_t sequence) noexcept
@@ -22,14 +28,15 @@ Builder& Builder::append_header(ByteView bytes) noexcept {
 }
 
 Builder& Builder::put(std::uint16_t type, ByteView payload) noexcept {
+  failed_ = failed_ || payload.size() > kPayloadLimit;
   failed_ =
       failed_ || !mnl_attr_put_check(header_, buffer_.size(), type, payload.size(), payload.data());
   return *this;
 }
 
 Builder& Builder::put(std::uint16_t type, std::string_view text) noexcept {
-  failed_ =
-      failed_ || header_->nlmsg_len + sizeof(nlattr) + align(text.size() + 1) > buffer_.size();
+  failed_ = failed_ || text.size() >= kPayloadLimit ||
+            header_->nlmsg_len + sizeof(nlattr) + align(text.size() + 1) > buffer_.size();
   if (failed_) return *this;
   nlattr* const attribute = mnl_attr_nest_start(header_, type);
   attribute->nla_type = type;
@@ -64,10 +71,6 @@ Builder& Builder::replace_with(const nlmsghdr& message, std::uint16_t flags) noe
   header_->nlmsg_pid = 0;
   header_->nlmsg_flags |= flags;
   return *this;
-}
-
-void Builder::add_flags(std::uint16_t flags) noexcept {
-  if (header_ != nullptr) header_->nlmsg_flags |= flags;
 }
 
 std::uint32_t Builder::sequence() const noexcept { return header_ ? header_->nlmsg_seq : 0; }

@@ -21,7 +21,7 @@ class Builder {
   Builder(std::span<std::byte> buffer, std::uint16_t type, std::uint16_t flags,
           std::uint32_t sequence) noexcept;
 
-  // The family header; before any put().
+  // The family header, before any put(); or the fixed part with which some nests begin.
   template <class Family>
   requires std::is_trivially_copyable_v<Family> Builder& family(const Family& header) noexcept {
     return append_header(std::as_bytes(std::span{&header, 1}));
@@ -42,7 +42,7 @@ class Builder {
   // `flags` are added to its own.
   Builder& replace_with(const nlmsghdr& message, std::uint16_t flags) noexcept;
 
-  void add_flags(std::uint16_t flags) noexcept;
+  void fail() noexcept { failed_ = true; }  // whoever fills it found that it cannot be made
   std::uint32_t sequence() const noexcept;
   bool failed() const noexcept { return failed_; }
   // The finished message, or empty if it did not fit or a nest is open. Its last byte is aligned.

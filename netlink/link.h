@@ -98,6 +98,9 @@ struct Link {
   friend bool operator==(const Link&, const Link&) = default;
 };
 
+// What a question about links asks to be left out (IFLA_EXT_MASK): the statistics.
+inline constexpr std::uint32_t kLinkFilter = 1U << 3U;  // RTEXT_FILTER_SKIP_STATS
+
 // RTM_NEWLINK or RTM_DELLINK of family AF_UNSPEC. Empty: another message, or malformed.
 std::optional<Link> decode_link(const Message& message);
 
@@ -163,7 +166,7 @@ class Links {
  private:
   Links(Query query, Batch batch) : query_{std::move(query)}, batch_{std::move(batch)} {}
   Result<Link> ask(std::string_view name, IfIndex index);
-  Result<Link> finish_creation(std::string_view kind, std::string_view name);
+  Result<Link> create_port(const Overlay& overlay, IfIndex bridge);
 
   Query query_;
   Batch batch_;

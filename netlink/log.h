@@ -55,6 +55,7 @@ class LogListener {
 
  private:
   LogListener(Socket socket, std::size_t slot_bytes);
+  Status bind(const LogOptions& options);
   Socket socket_;
   Inbox inbox_;
 };

@@ -1,0 +1,100 @@
+#include "netlink/monitor.h"
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include "netlink/port_flags.h"
+
+namespace dove::netlink {
+namespace {
+
+// RTM_NEWLINK of family AF_BRIDGE: a port, its bridge and, in IFLA_PROTINFO, its flags.
+std::optional<PortChanged> decode_port(const Message& message) {
+  const auto header = message.family<ifinfomsg>();
+  if (message.type() != RTM_NEWLINK || !header || header->ifi_family != AF_BRIDGE)
+    return std::nullopt;
+  const auto table = Attributes<IFLA_PROTINFO>::of<ifinfomsg>(message);
+  if (!table) return std::nullopt;
+  const auto flags = table->nested<IFLA_BRPORT_MAX>(IFLA_PROTINFO);
+  const auto bridge = table->number<int>(IFLA_MASTER);
+  if (!flags || !bridge) return std::nullopt;
+  return PortChanged{.index = IfIndex{header->ifi_index},
+                     .bridge = IfIndex{*bridge},
+                     .flags = read_port_flags(*flags)};
+}
+
+void decode_link_change(const Message& message, std::vector<KernelChange>& changes) {
+  if (auto port = decode_port(message)) changes.emplace_back(*port);
+  auto link = decode_link(message);
+  if (!link) return;
+  if (message.type() == RTM_NEWLINK)
+    changes.emplace_back(LinkChanged{*std::move(link)});
+  else
+    changes.emplace_back(LinkGone{.index = link->index, .name = std::move(link->name)});
+}
+
+void decode_entry_change(const Message& message, std::vector<KernelChange>& changes) {
+  const bool gone = message.type() == RTM_DELNEIGH;
+  if (const auto fdb = decode_fdb(message)) {
+    if (gone)
+      changes.emplace_back(FdbGone{.entry = *fdb, .aged = fdb->state == State::kStale});
+    else
+      changes.emplace_back(FdbSet{*fdb});
+  }
+  if (const auto neighbour = decode_neighbour(message)) {
+    if (gone)
+      changes.emplace_back(NeighbourGone{*neighbour});
+    else
+      changes.emplace_back(NeighbourSet{*neighbour});
+  }
+}
+
+std::vector<std::uint16_t> wanted_types(const MonitorOptions& options) {
+  std::vector<std::uint16_t> types;
+  if (options.links) types.insert(types.end(), {RTM_NEWLINK, RTM_DELLINK});
+  if (options.entries) types.push_back(RTM_DELNEIGH);
+  if (options.installs) types.push_back(RTM_NEWNEIGH);
+  return types;
+}
+
+}  // namespace
+
+void decode_change(const Message& message, std::vector<KernelChange>& changes) {
+  switch (message.type()) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+      return decode_link_change(message, changes);
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH:
+      return decode_entry_change(message, changes);
+    default:
+      return;
+  }
+}
+
+Result<ChangeMonitor> ChangeMonitor::open(const MonitorOptions& options) {
+  auto socket = Socket::open(NETLINK_ROUTE, {.receive_buffer = options.receive_buffer});
+  if (!socket) return socket.error();
+  // The filter first, the groups second: so nothing else is ever in the buffer.
+  if (auto filtered = socket->accept_only(wanted_types(options)); !filtered)
+    return filtered.error();
+  if (options.links)
+    if (auto joined = socket->join(RTNLGRP_LINK); !joined) return joined.error();
+  if (options.entries || options.installs)
+    if (auto joined = socket->join(RTNLGRP_NEIGH); !joined) return joined.error();
+  return ChangeMonitor{std::move(*socket)};
+}
+
+// A device's message has some 2 KiB, one with many addresses or virtual functions more.
+ChangeMonitor::ChangeMonitor(Socket socket) : socket_{std::move(socket)}, inbox_{64, 16U << 10U} {}
+
+Result<bool> ChangeMonitor::drain(std::vector<KernelChange>& changes) {
+  const auto received = socket_.receive(inbox_);
+  if (!received) return received.error();
+  if (received->overrun) changes.emplace_back(Overrun{});
+  for (ByteView rest : received->datagrams)
+    while (const auto message = Message::next(rest)) decode_change(*message, changes);
+  return received->more;
+}
+
+}  // namespace dove::netlink
