@@ -1,0 +1,59 @@
+// From what is wanted and what is known to what has to be written, or to why it may not be. Pure:
+// every function looks at the draft's state and writes into the draft; nothing is committed here.
+//
+// What is chosen: the lowest free VNI from 4096 on; of a subnet without gateway its first address;
+// for `auto` the lowest free address of the first subnet in which the endpoint has none yet; a
+// locally administered MAC made from the names, so that the same endpoint gets the same one again.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "controller/draft.h"
+#include "controller/operation.h"
+
+namespace dove::controller {
+
+// What a plan needs to know besides the state.
+struct Surroundings {
+  std::string store_id;
+  std::uint64_t revision = 0;                // of the last commit
+  std::function<bool(HostId)> is_connected;  // has a live session
+};
+
+// An object that add or set made, or found as wanted.
+struct Made {
+  enum class Kind : std::uint8_t { kTenant, kNetwork, kEndpoint };
+  Kind kind;
+  std::string name;
+};
+
+Result<std::optional<Made>> plan(const Operation& operation, const Surroundings& around,
+                                 Draft& draft);
+
+// --- what hosts ask for
+
+struct Registration {
+  std::string name;
+  Vtep vtep;
+};
+// The host's record, new or with its new VTEP. A VTEP that another host is registered with is
+// refused.
+Result<HostId> plan_registration(const Registration& host, Draft& draft);
+
+// See Activate, Detach and Announce in agent.proto for when these are effective.
+Status plan_activation(HostId host, const std::string& endpoint, std::uint64_t generation,
+                       Draft& draft);
+Status plan_detachment(HostId host, const std::string& endpoint, std::uint64_t generation,
+                       Draft& draft);
+// At most kLinkLocals addresses an endpoint: the one unused for longest makes room.
+inline constexpr std::size_t kLinkLocals = 8;
+Status plan_announcement(HostId host, const MacKey& endpoint, const IpAddress& ip,
+                         const Surroundings& around, Draft& draft);
+
+// fe80::/64 with the interface identifier made from a MAC (RFC 4291, appendix A), and back.
+IpAddress link_local_of(const MacAddress& mac) noexcept;
+std::optional<MacAddress> mac_of_link_local(const IpAddress& ip) noexcept;
+
+}  // namespace dove::controller

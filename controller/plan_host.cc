@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <array>
+
+#include "controller/plan_internal.h"
+
+namespace dove::controller {
+namespace {
+
+std::string place_of(const Endpoint& endpoint, const State& state) {
+  if (!endpoint.active)
+    return fmt::format("attached nowhere, with generation {}", endpoint.generation);
+  return fmt::format("active at host \"{}\" with generation {}", state.host(endpoint.host)->name,
+                     endpoint.generation);
+}
+
+// The owner is named to whoever comes with an older word.
+Error outdated(const Endpoint& endpoint, std::uint64_t generation, const State& state) {
+  return conflict(fmt::format("endpoint \"{}\" is {}, not {}", endpoint.name,
+                              place_of(endpoint, state), generation));
+}
+
+Status check_vtep(const Registration& host, const State& state) {
+  for (const auto& [name, other] : state.hosts())
+    if (name != host.name && other.vtep == host.vtep)
+      return exists(
+          fmt::format("VTEP {} is host \"{}\"'s, not host \"{}\"'s: if that host is no "
+                      "more, delete it (dovectl host del {})",
+                      host.vtep.to_string(), name, host.name, name));
+  return {};
+}
+
+// The endpoint's link-local addresses, the one that was recorded first in front.
+std::vector<Kept<Address>> link_locals(const Endpoint& endpoint, const State& state) {
+  std::vector<Kept<Address>> list;
+  for (const auto& ip : state.ips_of(endpoint.name)) {
+    const auto* address = state.address({endpoint.vni, ip});
+    if (address->kind == Address::Kind::kLinkLocal) list.push_back(*address);
+  }
+  std::sort(list.begin(), list.end(),
+            [](const auto& a, const auto& b) { return a.revision < b.revision; });
+  return list;
+}
+
+Error taken(const IpAddress& ip, const std::string& owner) {
+  return exists(fmt::format("IP {} is endpoint \"{}\"'s", ip.to_string(), owner));
+}
+
+}  // namespace
+
+Planned plan_host(const HostDel& del, const Surroundings& around, Draft& draft) {
+  const auto* present = draft.state().host(del.name);
+  if (present == nullptr) return unknown("host", del.name);
+  const Host host = *present;
+  if (around.is_connected(host.id))
+    return conflict(fmt::format("host \"{}\" is connected: stop its doved first", del.name));
+  const Names attached = draft.state().endpoints_at(host.id);
+  for (const auto& name : attached) {
+    Endpoint endpoint = *draft.state().endpoint(name);
+    endpoint.active = false;
+    endpoint.host = {};
+    ++endpoint.generation;  // the deleted host's own word is old from now on
+    draft.put(endpoint);
+  }
+  draft.erase(host);
+  return std::optional<Made>{};
+}
+
+Result<HostId> plan_registration(const Registration& host, Draft& draft) {
+  if (auto status = check_vtep(host, draft.state()); !status) return status.error();
+  const auto* present = draft.state().host(host.name);
+  if (present != nullptr) {
+    const auto id = present->id;
+    if (present->vtep != host.vtep) draft.put(Host{host.name, id, host.vtep});
+    return id;
+  }
+  const auto id = draft.state().last_host_id() + 1;
+  draft.put(HostIdCounter{id});
+  draft.put(Host{host.name, HostId{id}, host.vtep});
+  return HostId{id};
+}
+
+Status plan_activation(HostId host, const std::string& name, std::uint64_t generation,
+                       Draft& draft) {
+  const auto* present = draft.state().endpoint(name);
+  if (present == nullptr) return unknown("endpoint", name);
+  if (present->active && present->host == host) return {};
+  if (present->generation != generation) return outdated(*present, generation, draft.state());
+  Endpoint endpoint = *present;
+  endpoint.active = true;
+  endpoint.host = host;
+  ++endpoint.generation;
+  draft.put(endpoint);
+  return {};
+}
+
+Status plan_detachment(HostId host, const std::string& name, std::uint64_t generation,
+                       Draft& draft) {
+  const auto* present = draft.state().endpoint(name);
+  if (present == nullptr) return unknown("endpoint", name);
+  const bool here = present->active && present->host == host;
+  if (present->generation != generation || (present->active && !here))
+    return outdated(*present, generation, draft.state());
+  if (!here) return {};
+  Endpoint endpoint = *present;
+  endpoint.active = false;
+  endpoint.host = {};
+  draft.put(endpoint);
+  return {};
+}
+
+Status plan_announcement(HostId host, const MacKey& key, const IpAddress& ip,
+                         const Surroundings& around, Draft& draft) {
+  const auto& state = draft.state();
+  if (!ip.is_v6() || !ip.is_link_local())
+    return invalid(
+        fmt::format("IP \"{}\" is wrong: expected a link-local IPv6 address", ip.to_string()));
+  const auto* endpoint = state.endpoint(key);
+  if (endpoint == nullptr || !endpoint->active || endpoint->host != host)
+    return conflict(fmt::format("no endpoint with MAC {} in VNI {} is active at this host",
+                                key.mac.to_string(), key.vni.to_string()));
+  if (const auto* present = state.address({key.vni, ip})) {
+    if (present->endpoints.front() != endpoint->name) return taken(ip, present->endpoints.front());
+    return {};
+  }
+  const auto mac = mac_of_link_local(ip);
+  if (mac == key.mac) return {};  // found without a record
+  if (mac)
+    if (const auto* other = state.endpoint(MacKey{key.vni, *mac})) return taken(ip, other->name);
+  const auto own = link_locals(*endpoint, state);
+  const auto name = endpoint->name;
+  if (own.size() >= kLinkLocals) draft.erase(own.front());
+  draft.put(Address{{key.vni, ip}, Address::Kind::kLinkLocal, false, {name}, around.revision + 1});
+  return {};
+}
+
+IpAddress link_local_of(const MacAddress& mac) noexcept {
+  const auto& m = mac.bytes();
+  const std::array<std::uint8_t, 16> bytes{
+      0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<std::uint8_t>(m[0] ^ 2U),
+      m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+  return *IpAddress::from_wire(std::as_bytes(std::span{bytes}));
+}
+
+std::optional<MacAddress> mac_of_link_local(const IpAddress& ip) noexcept {
+  if (!ip.is_v6()) return std::nullopt;
+  const auto byte = [wire = ip.wire()](std::size_t i) {
+    return std::to_integer<std::uint8_t>(wire[i]);
+  };
+  const MacAddress mac{
+      {static_cast<std::uint8_t>(byte(8) ^ 2U), byte(9), byte(10), byte(13), byte(14), byte(15)}};
+  return mac.is_unicast() && link_local_of(mac) == ip ? std::optional{mac} : std::nullopt;
+}
+
+}  // namespace dove::controller

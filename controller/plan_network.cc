@@ -1,0 +1,211 @@
+#include <algorithm>
+
+#include "controller/plan_internal.h"
+
+namespace dove::controller {
+namespace {
+
+Made made(const std::string& name) { return {Made::Kind::kNetwork, name}; }
+
+Status check_prefix(const Prefix& prefix) {
+  const auto wrong = [&](std::string_view reason) -> Status {
+    return invalid(fmt::format("subnet \"{}\" is wrong: {}", prefix.to_string(), reason));
+  };
+  if (prefix.length() == 0) return wrong("expected a length of at least 1");
+  if (prefix.network().is_link_local())
+    return wrong("link-local addresses belong to every network and to none");
+  if (prefix.network().is_multicast() || prefix.network().is_loopback())
+    return wrong("expected addresses that a guest can have");
+  return {};
+}
+
+// The subnet's first address that a guest could have.
+Result<IpAddress> choose_gateway(const Prefix& prefix) {
+  for (std::uint64_t index = 0; index < prefix.size() && index < 2; ++index) {
+    const auto ip = *prefix.address_at(index);
+    if (!prefix.is_reserved(ip) && ip.is_assignable()) return ip;
+  }
+  return invalid(
+      fmt::format("subnet \"{}\" is wrong: it has no address for a gateway", prefix.to_string()));
+}
+
+Status check_gateway(const Prefix& prefix, const IpAddress& gateway) {
+  const auto wrong = [&](std::string_view reason) -> Status {
+    return invalid(fmt::format("gateway \"{}\" is wrong: {} {}", gateway.to_string(), reason,
+                               prefix.to_string()));
+  };
+  if (!prefix.contains(gateway)) return wrong("expected an address in its subnet");
+  if (prefix.is_reserved(gateway)) return wrong("it is a reserved address of its subnet");
+  if (!gateway.is_assignable()) return wrong("no host can have it, in subnet");
+  return {};
+}
+
+// `subnets` with every gateway, kept from `before` where the prefix was there already.
+Result<std::vector<Subnet>> complete(std::vector<Subnet> subnets,
+                                     const std::vector<Subnet>& before) {
+  for (auto& subnet : subnets) {
+    if (auto status = check_prefix(subnet.prefix); !status) return status.error();
+    for (const auto& old : before)
+      if (!subnet.gateway && old.prefix == subnet.prefix) subnet.gateway = old.gateway;
+    if (!subnet.gateway) {
+      const auto chosen = choose_gateway(subnet.prefix);
+      if (!chosen) return chosen.error();
+      subnet.gateway = *chosen;
+    }
+    if (auto status = check_gateway(subnet.prefix, *subnet.gateway); !status) return status.error();
+  }
+  return subnets;
+}
+
+// Networks of a tenant route to each other: no address may be in two of their subnets.
+Status check_overlap(const Network& network, const State& state) {
+  for (auto one = network.subnets.begin(); one != network.subnets.end(); ++one)
+    for (auto other = one + 1; other != network.subnets.end(); ++other)
+      if (one->prefix.overlaps(other->prefix))
+        return invalid(fmt::format("subnet \"{}\" overlaps subnet {} of the same network",
+                                   other->prefix.to_string(), one->prefix.to_string()));
+  for (const auto& name : state.networks_of(network.tenant)) {
+    if (name == network.name) continue;
+    for (const auto& theirs : state.network(name)->subnets)
+      for (const auto& ours : network.subnets)
+        if (ours.prefix.overlaps(theirs.prefix))
+          return conflict(
+              fmt::format("subnet \"{}\" overlaps subnet {} of network \"{}\" of the same tenant",
+                          ours.prefix.to_string(), theirs.prefix.to_string(), name));
+  }
+  return {};
+}
+
+Status check_vni(Vni vni, const std::string& tenant, const Draft& draft) {
+  if (const auto* owner = draft.state().network(vni))
+    return conflict(
+        fmt::format("VNI {} is in use by network \"{}\"", vni.to_string(), owner->name));
+  // A host that was cut off may still carry frames of the former network, to its former tenant's
+  // guests.
+  const auto* rest = draft.state().resting(vni_key(vni), draft.now());
+  if (rest != nullptr && rest->tenant != tenant)
+    return conflict(
+        fmt::format("VNI {} was tenant \"{}\"'s and rests for another {} minutes at "
+                    "most",
+                    vni.to_string(), rest->tenant, State::kQuarantine.count()));
+  return {};
+}
+
+// What differs from the network that is there, if anything.
+Status compare(const NetworkAdd& add, const Network& present) {
+  const auto differs = [&](std::string_view what, const auto& has, const auto& wanted) -> Status {
+    return exists(
+        fmt::format("network \"{}\" exists with {} {}, not {}", add.name, what, has, wanted));
+  };
+  if (add.tenant != present.tenant) return differs("tenant", present.tenant, add.tenant);
+  if (add.vni && *add.vni != present.vni)
+    return differs("VNI", present.vni.value(), add.vni->value());
+  if (add.learn != present.learn)
+    return differs("learn", present.learn ? "on" : "off", add.learn ? "on" : "off");
+  const auto has = [&](const Subnet& wanted) {
+    return std::any_of(present.subnets.begin(), present.subnets.end(), [&](const Subnet& subnet) {
+      return subnet.prefix == wanted.prefix &&
+             (!wanted.gateway || wanted.gateway == subnet.gateway);
+    });
+  };
+  const auto missing = std::find_if_not(add.subnets.begin(), add.subnets.end(), has);
+  if (missing != add.subnets.end())
+    return exists(fmt::format(
+        "network \"{}\" exists without subnet {}{}", add.name, missing->prefix.to_string(),
+        missing->gateway ? fmt::format(" gateway {}", missing->gateway->to_string()) : ""));
+  if (add.subnets.size() != present.subnets.size())
+    return differs("subnets", present.subnets.size(), add.subnets.size());
+  return {};
+}
+
+Status check_kept_addresses(const Network& network, const State& state) {
+  Status status;
+  state.each_address(network.vni, [&](const Kept<Address>& address) {
+    if (!status || address.kind == Address::Kind::kLinkLocal) return;
+    if (auto kept = check_address(network, address.key.ip); !kept)
+      status = conflict(fmt::format("endpoint \"{}\" stands against it: {}",
+                                    address.endpoints.front(), kept.error().message));
+  });
+  return status;
+}
+
+Result<Vni> take_vni(const NetworkAdd& add, Draft& draft) {
+  if (add.vni) {
+    if (auto status = check_vni(*add.vni, add.tenant, draft); !status) return status.error();
+    return *add.vni;
+  }
+  if (const auto vni = draft.state().free_vni(draft.now())) return *vni;
+  return conflict("there is no free VNI");
+}
+
+}  // namespace
+
+Status check_address(const Network& network, const IpAddress& ip) {
+  const auto wrong = [&](const std::string& reason) -> Status {
+    return invalid(fmt::format("IP \"{}\" is wrong: {}", ip.to_string(), reason));
+  };
+  if (ip.is_link_local())
+    return wrong("link-local addresses are an endpoint's own without being named");
+  if (!ip.is_assignable()) return wrong("expected an address that a guest can have");
+  const auto in = std::find_if(network.subnets.begin(), network.subnets.end(),
+                               [&](const Subnet& s) { return s.prefix.contains(ip); });
+  if (in == network.subnets.end())
+    return wrong(fmt::format("it is in no subnet of network \"{}\"", network.name));
+  if (in->gateway == ip)
+    return wrong(fmt::format("it is the gateway of subnet {}", in->prefix.to_string()));
+  if (in->prefix.is_reserved(ip))
+    return wrong(fmt::format("it is a reserved address of subnet {}", in->prefix.to_string()));
+  return {};
+}
+
+Planned plan_network(const NetworkAdd& add, Draft& draft) {
+  const auto& state = draft.state();
+  if (const auto* present = state.network(add.name)) {
+    if (auto same = compare(add, *present); !same) return same.error();
+    return std::optional{made(add.name)};
+  }
+  const auto* tenant = state.tenant(add.tenant);
+  if (tenant == nullptr) return unknown("tenant", add.tenant);
+  draft.require(Tenant{*tenant});
+  auto subnets = complete(add.subnets, {});
+  if (!subnets) return subnets.error();
+  const auto vni = take_vni(add, draft);
+  if (!vni) return vni.error();
+  const Network network{add.name, add.tenant, *vni, *std::move(subnets), add.learn};
+  if (auto status = check_overlap(network, state); !status) return status.error();
+  draft.put(network);
+  draft.put(VniOwner{*vni, add.name});
+  draft.erase(Quarantine{vni_key(*vni), {}});
+  return std::optional{made(add.name)};
+}
+
+Planned plan_network(const NetworkSet& set, Draft& draft) {
+  const auto* present = draft.state().network(set.name);
+  if (present == nullptr) return unknown("network", set.name);
+  Network network = *present;
+  network.learn = set.learn.value_or(network.learn);
+  if (!set.subnets.empty()) {
+    auto subnets = complete(set.subnets, network.subnets);
+    if (!subnets) return subnets.error();
+    network.subnets = *std::move(subnets);
+    if (auto status = check_overlap(network, draft.state()); !status) return status.error();
+    if (auto status = check_kept_addresses(network, draft.state()); !status) return status.error();
+  }
+  draft.put(network);
+  return std::optional{made(set.name)};
+}
+
+Planned plan_network(const NetworkDel& del, Draft& draft) {
+  const auto* present = draft.state().network(del.name);
+  if (present == nullptr) return unknown("network", del.name);
+  if (const auto& endpoints = draft.state().endpoints_of(del.name); !endpoints.empty())
+    return conflict(
+        fmt::format("network \"{}\" still has endpoints: {}", del.name, some_of(endpoints)));
+  const Network network = *present;
+  draft.erase(network);
+  draft.erase(VniOwner{network.vni, {}});
+  draft.put(Quarantine{vni_key(network.vni), network.tenant});
+  return std::optional<Made>{};
+}
+
+}  // namespace dove::controller
