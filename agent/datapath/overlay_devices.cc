@@ -1,0 +1,298 @@
+#include "agent/datapath/overlay_devices.h"
+
+#include <fmt/format.h>
+#include <linux/if_link.h>
+
+#include <algorithm>
+
+#include "netlink/sysctl.h"
+
+namespace dove::agent {
+namespace {
+
+enum Kind : std::uint8_t { kBridge = 0xb0, kVxlan = 0xd0 };
+
+// Nobody's but ours (locally administered), the same after every restart, and no business of
+// udev's MAC policies, because it is set when the device is made.
+MacAddress device_mac(Vni vni, std::uint8_t kind) {
+  const auto raw = vni.value();
+  return MacAddress{{0x02, 0xd0, kind, static_cast<std::uint8_t>(raw >> 16U),
+                     static_cast<std::uint8_t>(raw >> 8U), static_cast<std::uint8_t>(raw)}};
+}
+
+// Multicast must reach listeners that no querier asks, so no snooping.
+netlink::BridgeAttributes bridge_attributes() { return {.multicast_snooping = false}; }
+
+// The tunnel learns nothing from its frames: what is where, the controller says.
+netlink::BridgePortFlags vxlan_port_flags() {
+  return {.learning = false, .flood = true, .multicast_flood = true, .broadcast_flood = true};
+}
+
+bool has_flags(const netlink::Link& link, const netlink::BridgePortFlags& wanted) {
+  return link.port && link.port->learning == wanted.learning && link.port->flood == wanted.flood &&
+         link.port->multicast_flood == wanted.multicast_flood &&
+         link.port->broadcast_flood == wanted.broadcast_flood;
+}
+
+Error foreign(const netlink::Link& link, std::string_view differs) {
+  return Error{ErrorCode::kConflict,
+               fmt::format("device {} is there and is not dove's ({}); remove it (ip link del "
+                           "{}) or give it another name",
+                           link.name, differs, link.name)};
+}
+
+// Why a device of one of our names cannot be ours; empty when it is.
+std::string why_foreign(const netlink::Link& link, std::string_view kind, Vni vni) {
+  if (link.kind != kind)
+    return fmt::format("its kind is \"{}\" instead of \"{}\"", link.kind, kind);
+  if (link.alias != overlay_alias(vni))
+    return fmt::format("its alias is \"{}\" instead of \"{}\"", link.alias, overlay_alias(vni));
+  return {};
+}
+
+void take_ipv6_from_bridge(const std::string& name) {
+  // A kernel without IPv6 has no such setting, and then nothing to switch off.
+  (void)netlink::write_sysctl(fmt::format("ipv6/conf/{}/disable_ipv6", name), "1");
+}
+
+Result<std::optional<netlink::Link>> find_if_there(netlink::Links& links, const std::string& name) {
+  auto link = links.find(name);
+  if (link) return std::optional{std::move(*link)};
+  if (link.error().code == ErrorCode::kNotFound) return std::optional<netlink::Link>{};
+  return link.error();
+}
+
+}  // namespace
+
+std::string bridge_name(Vni vni) { return "dvbr" + vni.to_string(); }
+std::string vxlan_name(Vni vni) { return "dvx" + vni.to_string(); }
+std::string overlay_alias(Vni vni) { return kAlias + vni.to_string(); }
+
+std::optional<Vni> network_of(const netlink::Link& link) {
+  const std::string_view alias = link.alias;
+  const std::string_view prefix = kAlias;
+  if (alias.substr(0, prefix.size()) != prefix) return std::nullopt;
+  const auto vni = Vni::parse(alias.substr(prefix.size()));
+  if (!vni || (link.name != bridge_name(*vni) && link.name != vxlan_name(*vni)))
+    return std::nullopt;
+  return vni;
+}
+
+OverlayDevices::OverlayDevices(netlink::Links& links, const DatapathOptions& options,
+                               std::uint32_t mtu)
+    : links_{links}, options_{options}, mtu_{mtu} {}
+
+netlink::VxlanAttributes OverlayDevices::vxlan_attributes(Vni vni) const {
+  return {.vni = vni,
+          .local = options_.local.address,
+          .port = options_.local.port,
+          .learning = false,
+          .proxy = true,
+          .rsc = true,
+          .l2miss = true,
+          .l3miss = true,
+          .ageing = static_cast<std::uint32_t>(options_.ageing.count())};
+}
+
+netlink::LinkSettings OverlayDevices::settings(Vni vni, std::uint8_t kind) const {
+  return {.mac = device_mac(vni, kind),
+          .mtu = mtu_,
+          .up = true,
+          .alias = overlay_alias(vni),
+          .no_ipv6_addresses = true};
+}
+
+Result<std::vector<Vni>> OverlayDevices::find_existing() {
+  const auto all = links_.all();
+  if (!all) return all.error();
+  for (const auto& link : *all) {
+    const auto vni = network_of(link);
+    if (!vni) continue;
+    auto& known = links_of_[*vni];
+    (link.name == bridge_name(*vni) ? known.bridge : known.vxlan) = link.index;
+    by_index_.insert_or_assign(link.index, *vni);
+  }
+  return networks();
+}
+
+Result<OverlayDevices::Added> OverlayDevices::add(Vni vni) {
+  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(),
+                                [&](const Waiting& one) { return one.vni == vni; }),
+                 waiting_.end());
+  const auto bridge = find_if_there(links_, bridge_name(vni));
+  if (!bridge) return bridge.error();
+  const auto vxlan = find_if_there(links_, vxlan_name(vni));
+  if (!vxlan) return vxlan.error();
+  if (*bridge)
+    if (const auto why = why_foreign(**bridge, "bridge", vni); !why.empty())
+      return foreign(**bridge, why);
+  if (*vxlan)
+    if (const auto why = why_foreign(**vxlan, "vxlan", vni); !why.empty())
+      return foreign(**vxlan, why);
+
+  auto added = [&]() -> Result<Added> {
+    if (*bridge) return adopt(vni, **bridge, *vxlan);
+    if (*vxlan)  // half of a removal that was cut short
+      if (auto removed = links_.remove((*vxlan)->index); !removed) return removed.error();
+    auto made = create(vni);
+    if (!made) return made.error();
+    return Added{*made, true};
+  }();
+  if (!added) return added.error();
+  record(vni, added->link);
+  return added;
+}
+
+void OverlayDevices::record(Vni vni, const OverlayLink& link) {
+  links_of_[vni] = link;
+  by_index_.insert_or_assign(link.bridge, vni);
+  by_index_.insert_or_assign(link.vxlan, vni);
+}
+
+Result<OverlayLink> OverlayDevices::create(Vni vni) {
+  auto made = links_.create_overlay({.bridge_name = bridge_name(vni),
+                                     .bridge = bridge_attributes(),
+                                     .bridge_settings = settings(vni, kBridge),
+                                     .vxlan_name = vxlan_name(vni),
+                                     .vxlan = vxlan_attributes(vni),
+                                     .vxlan_settings = settings(vni, kVxlan),
+                                     .vxlan_port = vxlan_port_flags()});
+  if (!made) return made.error();
+  take_ipv6_from_bridge(bridge_name(vni));
+  const OverlayLink link{made->bridge.index, made->vxlan.index};
+  // A bridge follows the smallest MTU of its ports until its own has been changed once.
+  for (const std::uint32_t mtu : {mtu_ - 1, mtu_})
+    if (auto changed = links_.change(link.bridge, {.mtu = mtu}); !changed) return changed.error();
+  return link;
+}
+
+Result<OverlayDevices::Added> OverlayDevices::adopt(Vni vni, const netlink::Link& bridge,
+                                                    const std::optional<netlink::Link>& vxlan) {
+  Added added{{bridge.index, {}}, false};
+  take_ipv6_from_bridge(bridge.name);
+  const bool usable = vxlan && vxlan->vxlan && *vxlan->vxlan == vxlan_attributes(vni);
+  if (usable) {
+    added.link.vxlan = vxlan->index;
+  } else {
+    if (vxlan)
+      if (auto removed = links_.remove(vxlan->index); !removed) return removed.error();
+    const auto made = remake_vxlan(vni, bridge.index);
+    if (!made) return made.error();
+    added = {{bridge.index, made->index}, true};
+  }
+  if (auto status = make_right(vni, added.link); !status) return status.error();
+  return added;
+}
+
+Result<netlink::Link> OverlayDevices::remake_vxlan(Vni vni, IfIndex bridge) {
+  auto wanted = settings(vni, kVxlan);
+  wanted.master = bridge;
+  wanted.up = false;
+  auto made = links_.create_vxlan(vxlan_name(vni), vxlan_attributes(vni), wanted);
+  if (!made) return made.error();
+  if (auto status = links_.set_port_flags(made->index, vxlan_port_flags()); !status)
+    return status.error();
+  if (auto status = links_.change(made->index, {.up = true}); !status) return status.error();
+  return made;
+}
+
+// What can be changed of a device without losing its entries.
+Status OverlayDevices::make_right(Vni vni, const OverlayLink& link) {
+  record(vni, link);
+  for (const IfIndex index : {link.bridge, link.vxlan}) {
+    const auto present = links_.find(index);
+    if (!present) return present.error();
+    if (auto corrected = correct(*present); !corrected) return corrected.error();
+  }
+  return {};
+}
+
+Result<bool> OverlayDevices::correct(const netlink::Link& link) {
+  const auto known = by_index_.find(link.index);
+  if (known == by_index_.end()) return false;
+  const Vni vni = known->second;
+  const OverlayLink& own = links_of_.at(vni);
+  const bool is_vxlan = link.index == own.vxlan;
+
+  auto wanted = settings(vni, is_vxlan ? kVxlan : kBridge);
+  if (is_vxlan) wanted.master = own.bridge;
+  const bool right = link.mac == wanted.mac && link.mtu == mtu_ && link.up &&
+                     link.master == wanted.master &&
+                     (!link.addrgenmode || *link.addrgenmode == IN6_ADDR_GEN_MODE_NONE);
+  const bool flags_right = !is_vxlan || has_flags(link, vxlan_port_flags());
+  if (!right)
+    if (auto status = links_.change(link.index, wanted); !status) return status.error();
+  if (!flags_right)
+    if (auto status = links_.set_port_flags(link.index, vxlan_port_flags()); !status)
+      return status.error();
+  return !right || !flags_right;
+}
+
+void OverlayDevices::remove_later(Vni vni, TimePoint now) {
+  if (links_of_.count(vni) == 0) return;
+  for (const auto& one : waiting_)
+    if (one.vni == vni) return;
+  waiting_.push_back({vni, now + options_.removal_delay});
+}
+
+std::optional<TimePoint> OverlayDevices::next_deadline() const {
+  if (waiting_.empty()) return std::nullopt;
+  return waiting_.front().due;
+}
+
+std::optional<Vni> OverlayDevices::remove_due(TimePoint now, std::string* trouble) {
+  if (waiting_.empty() || waiting_.front().due > now) return std::nullopt;
+  const Vni vni = waiting_.front().vni;
+  waiting_.pop_front();
+  if (auto removed = remove_devices(vni); !removed) {
+    *trouble = removed.error().message;
+    return std::nullopt;
+  }
+  return vni;
+}
+
+std::vector<Vni> OverlayDevices::remove_all_waiting(std::string* trouble) {
+  std::vector<Vni> removed;
+  while (!waiting_.empty())
+    if (const auto vni = remove_due(TimePoint::max(), trouble)) removed.push_back(*vni);
+  return removed;
+}
+
+Status OverlayDevices::remove_devices(Vni vni) {
+  const OverlayLink link = links_of_.at(vni);
+  for (const IfIndex index : {link.vxlan, link.bridge}) {
+    if (index == IfIndex{}) continue;
+    auto removed = links_.remove(index);
+    if (!removed && removed.error().code != ErrorCode::kNotFound) return removed;
+    by_index_.erase(index);
+  }
+  links_of_.erase(vni);
+  return {};
+}
+
+const OverlayLink* OverlayDevices::find(Vni vni) const {
+  const auto found = links_of_.find(vni);
+  return found == links_of_.end() ? nullptr : &found->second;
+}
+
+std::optional<Vni> OverlayDevices::network(IfIndex vxlan_or_bridge) const {
+  const auto found = by_index_.find(vxlan_or_bridge);
+  return found == by_index_.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::vector<Vni> OverlayDevices::networks() const {
+  std::vector<Vni> all;
+  for (const auto& [vni, link] : links_of_) all.push_back(vni);
+  return all;
+}
+
+Status OverlayDevices::set_mtu(std::uint32_t mtu) {
+  mtu_ = mtu;
+  Status first;
+  for (const auto& [vni, link] : links_of_)
+    for (const IfIndex index : {link.bridge, link.vxlan})
+      if (auto status = links_.change(index, {.mtu = mtu}); !status && first) first = status;
+  return first;
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,281 @@
+#include "agent/datapath/programmer.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "netlink/dump.h"
+
+namespace dove::agent {
+namespace {
+
+using netlink::Change;
+using netlink::FdbEntry;
+using netlink::State;
+
+Vni network_of(const KernelChange& change) {
+  return std::visit([](const auto& one) { return one.key.vni; }, change);
+}
+
+bool is_absent(const std::error_code& error) {
+  return error == std::errc::no_such_file_or_directory || error == std::errc::address_not_available;
+}
+
+template <class Key>
+bool take_one(std::unordered_map<Key, unsigned>& counts, const Key& key) {
+  const auto found = counts.find(key);
+  if (found == counts.end()) return false;
+  if (--found->second == 0) counts.erase(found);
+  return true;
+}
+
+template <class Key>
+std::function<void()> take_back(std::unordered_map<Key, unsigned>& counts, const Key& key) {
+  ++counts[key];
+  return [&counts, key] { (void)take_one(counts, key); };
+}
+
+}  // namespace
+
+Result<Programmer> Programmer::open(std::uint16_t port) {
+  auto batch = netlink::Batch::open();
+  if (!batch) return batch.error();
+  auto query = netlink::Query::open();
+  if (!query) return query.error();
+  return Programmer{std::move(*batch), std::move(*query), port};
+}
+
+Programmer::Programmer(netlink::Batch batch, netlink::Query query, std::uint16_t port)
+    : batch_{std::move(batch)}, query_{std::move(query)}, port_{port} {}
+
+void Programmer::add_network(Vni vni, IfIndex vxlan, bool fresh) {
+  auto& network = networks_[vni];
+  if (fresh || network.vxlan != vxlan) network = Network{};
+  network.vxlan = vxlan;
+}
+
+void Programmer::remove_network(Vni vni) { networks_.erase(vni); }
+
+FdbEntry Programmer::entry_to(const Network& network, const MacAddress& mac,
+                              const Vtep& vtep) const {
+  return {.device = network.vxlan,
+          .mac = mac,
+          .destination = vtep.address,
+          .port = vtep.port == port_ ? std::uint16_t{0} : vtep.port,
+          .state = mac.is_multicast() ? State::kPermanent : State::kReachable};
+}
+
+FdbEntry Programmer::entry_to_nowhere(const Network& network, const MacAddress& mac) const {
+  return {.device = network.vxlan,
+          .mac = mac,
+          .destination = IpAddress::v4(0),
+          .state = mac.is_multicast() ? State::kPermanent : State::kStatic};
+}
+
+void Programmer::enqueue(Change how, const FdbEntry& entry, Pending pending) {
+  netlink::add(batch_, how, entry);
+  pending_.push_back(std::move(pending));
+}
+
+Status Programmer::set_punt(Vni vni, const IpAddress& gateway, IfIndex via) {
+  const auto found = networks_.find(vni);
+  if (found == networks_.end())
+    return Error{ErrorCode::kNotFound, "no network " + vni.to_string() + " on this host"};
+  auto& network = found->second;
+  const FdbEntry wanted{.device = network.vxlan,
+                        .mac = MacAddress{},
+                        .destination = gateway,
+                        .via = via,
+                        .state = State::kPermanent};
+  netlink::add(batch_, Change::kAppend, wanted);
+  for (auto& old : std::exchange(network.punts, {}))
+    if (old.destination != gateway || old.via != via) netlink::add(batch_, Change::kDelete, old);
+  return batch_.commit_all("direct unknown frames of network " + vni.to_string() +
+                           " into the punt");
+}
+
+Status Programmer::clear_punt(Vni vni) {
+  const auto found = networks_.find(vni);
+  if (found == networks_.end()) return {};
+  for (auto& old : std::exchange(found->second.punts, {}))
+    netlink::add(batch_, Change::kDelete, old);
+  return batch_.commit_all("stop the punt of network " + vni.to_string());
+}
+
+std::vector<RefusedChange> Programmer::apply(std::span<const KernelChange> changes) {
+  std::vector<RefusedChange> refused;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const auto network = networks_.find(network_of(changes[i]));
+    if (network == networks_.end())
+      refused.push_back({i, std::make_error_code(std::errc::no_such_device)});
+    else
+      std::visit([&](const auto& change) { write(change, network->second, i); }, changes[i]);
+  }
+  commit(refused);
+  counters_.changes += changes.size();
+  counters_.refusals += refused.size();
+  return refused;
+}
+
+void Programmer::commit(std::vector<RefusedChange>& refused) {
+  const auto verdicts = batch_.commit();
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    const auto& pending = pending_[i];
+    if (verdicts[i].ok()) continue;
+    if (pending.on_refused) pending.on_refused();
+    if (pending.may_be_absent && is_absent(verdicts[i].error)) continue;
+    // One word a change, and the first: a list that was refused for two reasons is refused.
+    if (refused.empty() || refused.back().index != pending.change)
+      refused.push_back({pending.change, verdicts[i].error});
+  }
+  pending_.clear();
+}
+
+void Programmer::write(const SetFdb& change, Network& network, std::size_t index) {
+  network.locals.erase(change.key.mac);
+  network.unconfirmed.erase(change.key.mac);
+  enqueue(Change::kReplace, entry_to(network, change.key.mac, change.vtep), {index});
+}
+
+void Programmer::write(const SetLocalFdb& change, Network& network, std::size_t index) {
+  network.locals.insert(change.key.mac);
+  network.unconfirmed.erase(change.key.mac);
+  enqueue(Change::kReplace, entry_to_nowhere(network, change.key.mac), {index});
+}
+
+void Programmer::write(const DeleteFdb& change, Network& network, std::size_t index) {
+  network.locals.erase(change.key.mac);
+  network.unconfirmed.erase(change.key.mac);
+  enqueue(Change::kDelete, {.device = network.vxlan, .mac = change.key.mac},
+          {index, true, take_back(own_fdb_, change.key)});
+}
+
+void Programmer::write(const SetNeighbour& change, Network& network, std::size_t index) {
+  netlink::add(
+      batch_, Change::kReplace,
+      netlink::NeighbourEntry{.device = network.vxlan, .ip = change.key.ip, .mac = change.mac});
+  pending_.push_back({index});
+}
+
+void Programmer::write(const DeleteNeighbour& change, Network& network, std::size_t index) {
+  netlink::add(batch_, Change::kDelete,
+               netlink::NeighbourEntry{.device = network.vxlan, .ip = change.key.ip});
+  pending_.push_back({index, true, take_back(own_neighbours_, change.key)});
+}
+
+void Programmer::append(const MacKey& key, Network& network, const Vtep& vtep, std::size_t index) {
+  network.lists[key.mac].insert(vtep);
+  enqueue(Change::kAppend, entry_to(network, key.mac, vtep),
+          {index, false, [&network, mac = key.mac, vtep] { network.lists[mac].erase(vtep); }});
+}
+
+void Programmer::drop_list(const MacKey& key, Network& network, std::size_t index) {
+  const auto list = network.lists.find(key.mac);
+  if (list == network.lists.end()) return;
+  // The kernel tells the end of every destination.
+  const auto entries = std::max<std::size_t>(list->second.size(), 1);
+  own_fdb_[key] += static_cast<unsigned>(entries);
+  network.lists.erase(list);
+  enqueue(Change::kDelete, {.device = network.vxlan, .mac = key.mac},
+          {index, true, [this, key, entries] {
+             for (std::size_t i = 0; i < entries; ++i) (void)take_one(own_fdb_, key);
+           }});
+}
+
+void Programmer::write(const SetGroup& change, Network& network, std::size_t index) {
+  const MacKey& key = change.key;
+  const List wanted(change.vteps.begin(), change.vteps.end());
+  const auto known = network.lists.find(key.mac);
+  const bool absent = known == network.lists.end();
+  const List has = absent ? List{} : known->second;
+  if (!absent && has == wanted) return;
+
+  if (!absent && has.empty()) drop_list(key, network, index);
+  network.lists[key.mac];
+  for (const auto& vtep : wanted)
+    if (has.count(vtep) == 0) append(key, network, vtep, index);
+  if (wanted.empty())
+    enqueue(Change::kAppend, entry_to_nowhere(network, key.mac),
+            {index, false, [&network, mac = key.mac] { network.lists.erase(mac); }});
+  for (const auto& vtep : has) {
+    if (wanted.count(vtep) != 0) continue;
+    network.lists[key.mac].erase(vtep);
+    enqueue(Change::kDelete, entry_to(network, key.mac, vtep),
+            {index, true, take_back(own_fdb_, key)});
+  }
+}
+
+void Programmer::write(const DeleteGroup& change, Network& network, std::size_t index) {
+  drop_list(change.key, network, index);
+}
+
+void Programmer::adopt_entry(Vni vni, Network& network, const FdbEntry& entry,
+                             Datapath::Adopted& adopted) const {
+  const bool nowhere = !entry.destination || entry.destination->is_unspecified();
+  if (entry.mac.is_zero()) {
+    network.punts.push_back(entry);
+    return;
+  }
+  const Vtep vtep{entry.destination.value_or(IpAddress::v4(0)),
+                  entry.port == 0 ? port_ : entry.port};
+  if (entry.mac.is_multicast()) {
+    auto& list = network.lists[entry.mac];
+    if (!nowhere) list.insert(vtep);
+  } else if (nowhere) {
+    network.locals.insert(entry.mac);
+    network.unconfirmed.insert(entry.mac);
+  } else {
+    adopted.fdb.push_back({{vni, entry.mac}, vtep});
+  }
+}
+
+Result<Datapath::Adopted> Programmer::adopt(Vni vni) {
+  const auto network = networks_.find(vni);
+  if (network == networks_.end())
+    return Error{ErrorCode::kNotFound, "no network " + vni.to_string() + " on this host"};
+  const auto entries = netlink::dump_fdb(query_, network->second.vxlan);
+  if (!entries) return entries.error();
+  const auto neighbours = netlink::dump_neighbours(query_, network->second.vxlan);
+  if (!neighbours) return neighbours.error();
+
+  Datapath::Adopted adopted;
+  for (const auto& entry : *entries) adopt_entry(vni, network->second, entry, adopted);
+  for (const auto& [mac, list] : network->second.lists)
+    adopted.groups.push_back({{vni, mac}, {list.begin(), list.end()}});
+  for (const auto& entry : *neighbours)
+    if (entry.state == State::kPermanent && entry.mac.is_unicast())
+      adopted.neighbours.push_back({{vni, entry.ip}, entry.mac});
+  return adopted;
+}
+
+void Programmer::forget_unconfirmed() {
+  std::vector<KernelChange> changes;
+  for (const auto& [vni, network] : networks_)
+    for (const auto& mac : network.unconfirmed) changes.push_back(DeleteFdb{{vni, mac}});
+  (void)apply(changes);
+}
+
+bool Programmer::was_own(const MacKey& key) { return take_one(own_fdb_, key); }
+bool Programmer::was_own(const IpKey& key) { return take_one(own_neighbours_, key); }
+
+std::optional<KernelChange> Programmer::repair(const MacKey& key,
+                                               const std::optional<IpAddress>& gone) {
+  const auto found = networks_.find(key.vni);
+  if (found == networks_.end()) return std::nullopt;
+  auto& network = found->second;
+  if (network.locals.count(key.mac) != 0) return SetLocalFdb{key};
+  const auto list = network.lists.find(key.mac);
+  if (list == network.lists.end()) return std::nullopt;
+
+  const std::vector<Vtep> wanted(list->second.begin(), list->second.end());
+  for (const auto& vtep : wanted)
+    if (vtep.address == gone) list->second.erase(vtep);
+  if (list->second.empty()) network.lists.erase(list);
+  return SetGroup{key, wanted};
+}
+
+void Programmer::forget_own() noexcept {
+  own_fdb_.clear();
+  own_neighbours_.clear();
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,121 @@
+// Makes the kernel's forwarding state what the resolver decides, in batches, and keeps what the
+// kernel cannot be asked cheaply: the lists of group MACs, and which deletions were our own.
+//
+// Entries: unicast to a host ages (REACHABLE); a local guest's is static with `dst 0.0.0.0`, the
+// kernel's sign for "on the bridge"; lists are permanent; neighbours are PERMANENT, because a
+// REACHABLE one would turn stale and then be neither answered nor asked about.
+//
+// A list is changed by what differs, additions first. The empty list is the single destination
+// 0.0.0.0, to which the kernel sends nothing. The kernel cannot take 0.0.0.0 out of a list (it
+// takes the whole list), so the first real destination comes right behind a deletion, in one batch:
+// a frame in between is punted like one of a new group. Every other change has no such moment, and
+// none ever has a second copy.
+//
+// Belongs to the loop thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/action.h"
+#include "agent/datapath/datapath.h"
+#include "core/result.h"
+#include "netlink/batch.h"
+#include "netlink/neighbour.h"
+#include "netlink/query.h"
+
+namespace dove::agent {
+
+class Programmer {
+ public:
+  struct Counters {
+    std::uint64_t changes = 0;
+    std::uint64_t refusals = 0;
+  };
+
+  // `port` is the VXLAN devices' own: a VTEP that has another is given with each entry.
+  static Result<Programmer> open(std::uint16_t port);
+
+  // A network's VXLAN device. A new one (`fresh`) has empty tables; else call adopt().
+  void add_network(Vni vni, IfIndex vxlan, bool fresh);
+  void remove_network(Vni vni);
+
+  // The all-zero entry, to which the kernel sends what it does not know: `gateway` by the device
+  // `via`. Without it, l2miss notifications come instead.
+  Status set_punt(Vni vni, const IpAddress& gateway, IfIndex via);
+  Status clear_punt(Vni vni);
+
+  // In order. The result names what was refused; deleting what is absent is not.
+  std::vector<RefusedChange> apply(std::span<const KernelChange> changes);
+
+  // What the tables of a network hold, by their meaning; lists go into the mirror. The entries of
+  // local guests are not told: those that no SetLocalFdb confirms by forget_unconfirmed() go then,
+  // because such a MAC would never miss.
+  Result<Datapath::Adopted> adopt(Vni vni);
+  void forget_unconfirmed();
+
+  // Whether this deletion, which the kernel has just told, was asked for by apply(). Each is
+  // answered yes once.
+  bool was_own(const MacKey& key);
+  bool was_own(const IpKey& key);
+  // Someone else deleted a destination of a list, or a local guest's entry: what must be put back.
+  std::optional<KernelChange> repair(const MacKey& key, const std::optional<IpAddress>& gone);
+  // Deletions may have been lost: was_own() starts anew.
+  void forget_own() noexcept;
+
+  const Counters& counters() const noexcept { return counters_; }
+
+ private:
+  using List = std::set<Vtep>;  // real destinations; empty: the kernel's 0.0.0.0
+  struct Network {
+    IfIndex vxlan{};
+    std::map<MacAddress, List> lists;
+    std::set<MacAddress> locals;
+    std::set<MacAddress> unconfirmed;      // of `locals`: adopted
+    std::vector<netlink::FdbEntry> punts;  // all-zero entries that were adopted
+  };
+  // What one request of the batch stands for.
+  struct Pending {
+    std::size_t change;
+    bool may_be_absent = false;        // a deletion
+    std::function<void()> on_refused;  // takes back what the mirror had assumed
+  };
+
+  Programmer(netlink::Batch batch, netlink::Query query, std::uint16_t port);
+  void enqueue(netlink::Change how, const netlink::FdbEntry& entry, Pending pending);
+
+  // One for each kind of change; `network` is the change's own.
+  void write(const SetFdb& change, Network& network, std::size_t index);
+  void write(const SetLocalFdb& change, Network& network, std::size_t index);
+  void write(const DeleteFdb& change, Network& network, std::size_t index);
+  void write(const SetNeighbour& change, Network& network, std::size_t index);
+  void write(const DeleteNeighbour& change, Network& network, std::size_t index);
+  void write(const SetGroup& change, Network& network, std::size_t index);
+  void write(const DeleteGroup& change, Network& network, std::size_t index);
+  void append(const MacKey& key, Network& network, const Vtep& vtep, std::size_t index);
+  void drop_list(const MacKey& key, Network& network, std::size_t index);
+  void commit(std::vector<RefusedChange>& refused);
+
+  netlink::FdbEntry entry_to(const Network& network, const MacAddress& mac, const Vtep& vtep) const;
+  netlink::FdbEntry entry_to_nowhere(const Network& network, const MacAddress& mac) const;
+  void adopt_entry(Vni vni, Network& network, const netlink::FdbEntry& entry,
+                   Datapath::Adopted& adopted) const;
+
+  netlink::Batch batch_;
+  netlink::Query query_;
+  std::uint16_t port_;
+  std::map<Vni, Network> networks_;
+  std::vector<Pending> pending_;  // one a request of batch_
+  std::unordered_map<MacKey, unsigned> own_fdb_;
+  std::unordered_map<IpKey, unsigned> own_neighbours_;
+  Counters counters_;
+};
+
+}  // namespace dove::agent

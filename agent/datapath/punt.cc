@@ -1,0 +1,59 @@
+#include "agent/datapath/punt.h"
+
+#include <sys/socket.h>
+
+namespace dove::agent {
+
+PuntReader::PuntReader(netlink::Tun& tun, int family, std::uint32_t mtu)
+    : tun_{tun}, family_{family}, buffer_(mtu) {}
+
+bool PuntReader::is_ours(std::span<const std::byte> packet) const noexcept {
+  const auto version = std::to_integer<unsigned>(packet[0]) >> 4U;
+  return version == (family_ == AF_INET ? 4U : 6U);
+}
+
+Result<bool> PuntReader::read(TimePoint now, const std::function<void(PuntedFrame&&)>& take) {
+  for (std::size_t i = 0; i < kPerTurn; ++i) {
+    const auto length = tun_.read(buffer_);
+    if (!length) return length.error();
+    if (!*length) return false;
+    const auto packet = std::span{buffer_}.first(**length);
+    ++counters_.packets;
+    if (packet.empty() || !is_ours(packet)) {
+      ++counters_.ignored;
+      continue;
+    }
+    if (auto frame = assembler_.add({packet.begin(), packet.end()}, now)) take(std::move(*frame));
+  }
+  return true;
+}
+
+PuntReader::Counters PuntReader::counters() const noexcept {
+  Counters counters = counters_;
+  counters.malformed = assembler_.counters().malformed;
+  return counters;
+}
+
+Result<Resender> Resender::open(int family) {
+  auto socket = netlink::RawSocket::open(family);
+  if (!socket) return socket.error();
+  return Resender{std::move(*socket)};
+}
+
+void Resender::send(std::span<const Resend> resends) {
+  packets_.clear();
+  for (const auto& resend : resends)
+    for (const auto& packet : resend.packets.packets) {
+      packets_.push_back(packet);
+      if (set_outer_destination(packets_.back(), resend.vtep)) continue;
+      packets_.pop_back();
+      ++counters_.errors;
+    }
+  views_.assign(packets_.begin(), packets_.end());
+  if (views_.empty()) return;
+  const auto outcome = socket_.send(views_);
+  counters_.sent += outcome.sent;
+  counters_.errors += outcome.failed;
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,73 @@
+// Reads what the kernel did not know where to send, and sends it on when it is known.
+//
+// Belongs to the loop thread. Neither blocks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "agent/action.h"
+#include "agent/event.h"
+#include "agent/frames/punt.h"
+#include "core/result.h"
+#include "netlink/raw_socket.h"
+#include "netlink/tun.h"
+
+namespace dove::agent {
+
+class PuntReader {
+ public:
+  // Packets read in one turn of the loop: enough to be fast, too few to starve the rest of it.
+  static constexpr std::size_t kPerTurn = 256;
+  struct Counters {
+    std::uint64_t packets = 0;
+    std::uint64_t malformed = 0;
+    std::uint64_t ignored = 0;  // of the other IP version: the TUN's own chatter
+  };
+
+  // `tun` must outlive it; `mtu` is its MTU, `family` of the fabric.
+  PuntReader(netlink::Tun& tun, int family, std::uint32_t mtu);
+
+  // Gives every frame that is complete to `take`. True: there may be more; call again at the next
+  // turn. An error is of the device, not of a packet.
+  Result<bool> read(TimePoint now, const std::function<void(PuntedFrame&&)>& take);
+  void set_mtu(std::uint32_t mtu) { buffer_.resize(mtu); }
+
+  Counters counters() const noexcept;
+
+ private:
+  bool is_ours(std::span<const std::byte> packet) const noexcept;
+
+  netlink::Tun& tun_;
+  int family_;
+  PuntAssembler assembler_;
+  std::vector<std::byte> buffer_;
+  Counters counters_;
+};
+
+class Resender {
+ public:
+  struct Counters {
+    std::uint64_t sent = 0;
+    std::uint64_t errors = 0;
+  };
+  static Result<Resender> open(int family);
+
+  // Each packet as the kernel made it, but for the outer destination. The source port, and so the
+  // flow's path through the underlay, stays.
+  void send(std::span<const Resend> resends);
+  const Counters& counters() const noexcept { return counters_; }
+
+ private:
+  explicit Resender(netlink::RawSocket socket) : socket_{std::move(socket)} {}
+  netlink::RawSocket socket_;
+  std::vector<std::vector<std::byte>> packets_;
+  std::vector<netlink::ByteView> views_;
+  Counters counters_;
+};
+
+}  // namespace dove::agent
