@@ -6,7 +6,8 @@
 //   garp      gratuitous ARPs for the guest's own address, all alike
 //   same-arp  ARP requests for one address (--target)
 //
-// Prints one line: frames sent, seconds, frames per second.
+// Prints one line, at its end or when it is told to end (SIGTERM): frames sent, seconds, frames per
+// second.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -19,6 +20,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -33,6 +35,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using Frame = std::array<std::uint8_t, 60>;
+
+volatile std::sig_atomic_t stopped = 0;
 
 constexpr std::size_t kBatch = 64;
 constexpr std::size_t kArpBody = 14;
@@ -154,7 +158,8 @@ void flood(const Options& options) {
   const int fd = open_device(options.device);
   const auto start = Clock::now();
   std::uint64_t sent = 0;
-  while (since(start) < options.seconds && (options.count == 0 || sent < options.count)) {
+  while (stopped == 0 && since(start) < options.seconds &&
+         (options.count == 0 || sent < options.count)) {
     const std::size_t room = allowance(options, sent, since(start));
     if (room == 0) {
       std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -184,6 +189,7 @@ int main(int argc, char** argv) {
   app.add_option("--count", options.count);
   app.add_option("--rate", options.rate);
   CLI11_PARSE(app, argc, argv);
+  std::signal(SIGTERM, [](int) { stopped = 1; });
   try {
     flood(options);
   } catch (const std::exception& problem) {

@@ -24,7 +24,6 @@ class Capture:
         """`where`: label -> (namespace, device). `keep` chooses, early and cheaply."""
         self._where, self._snap, self._keep = where, snap, keep
         self._frames = {label: [] for label in where}
-        self._lost = 0
         self._stop = False
         self._lock = threading.Lock()
 
@@ -86,11 +85,12 @@ class Capture:
 
 
 def _open(name, device):
+    """On one device, or with None on every one of the namespace."""
     with netns.inside(name):
-        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        everywhere = socket.htons(_ETH_P_ALL) if device is None else 0
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, everywhere)
     raw.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 16 << 20)
     raw.setblocking(False)
-    if device is None:
-        device = ""
-    raw.bind((device, _ETH_P_ALL))
+    if device is not None:
+        raw.bind((device, _ETH_P_ALL))
     return raw

@@ -1,0 +1,65 @@
+"""What every lab test shares. A module's LAB is the description of its lab (three hosts and two
+tenants with equal addresses if it has none); all of its tests use the one `lab`.
+"""
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
+from dovelab import Lab, spec  # noqa: E402
+
+_figures = []
+_labs = {}
+
+
+def pytest_configure():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # labs are torn down on the way out
+
+
+def pytest_collection_modifyitems(items):
+    reason = None
+    if os.geteuid() != 0:
+        reason = "network namespaces need root"
+    elif not os.path.exists("/dev/net/tun"):
+        reason = "no /dev/net/tun on this machine"
+    for item in items if reason else []:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="module")
+def lab(request):
+    made = Lab(getattr(request.module, "LAB", None) or spec.three_hosts())
+    _labs[request.module.__name__] = made
+    try:
+        made.up()
+        yield made
+        problems = made.problems()
+    finally:
+        made.keep_logs()
+        made.down()
+        _labs.pop(request.module.__name__, None)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def figures():
+    """Call it with a line to be printed at the end of the run."""
+    return _figures.append
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    made = _labs.get(item.module.__name__)
+    if report.failed and made is not None and call.when != "teardown":
+        report.sections.append(("the lab's logs", made.logs()))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _figures:
+        terminalreporter.section("figures")
+        for line in _figures:
+            terminalreporter.write_line(line)

@@ -1,0 +1,131 @@
+"""Programs that are killed: what is in use loses nothing, and what was confirmed is there."""
+import random
+import time
+
+from dovelab import cold, traffic, wait_until
+
+INTERVAL = 0.05
+
+
+def everybody_pings(lab, pairs):
+    return {f"{a} to {b}": traffic.RunningPing(lab.guests[a], lab.guests[b].ipv4, INTERVAL)
+            for a, b in pairs}
+
+
+def losses(running):
+    results = {name: ping.stop() for name, ping in running.items()}
+    assert all(result.sent > 10 for result in results.values()), "control: pings ran"
+    return {name: result.lost for name, result in results.items() if result.lost}
+
+
+PAIRS = [("red1", "red2"), ("red2", "red3"), ("blue3", "blue1"), ("red4", "red1")]
+
+
+def warm(lab):
+    for a, b in PAIRS:
+        assert traffic.ping(lab.guests[a], lab.guests[b].ipv4, 3).lost == 0
+
+
+def installed(host, lab):
+    return {(n["vni"], row["mac"], row["dst"]) for n in lab.networks.values()
+            for row in host.fdb(n["vni"])}
+
+
+def test_a_killed_doved_loses_nothing_that_is_in_use(lab):
+    host = lab.hosts["h1"]
+    warm(lab)
+    running = everybody_pings(lab, PAIRS)
+    time.sleep(0.5)
+    before = installed(host, lab)
+    host.kill_doved()
+    time.sleep(1.0)
+    assert installed(host, lab) >= before, "something was flushed at the end"
+    host.start()
+    time.sleep(1.0)
+    after = installed(host, lab)
+    assert losses(running) == {}
+    assert before <= after, f"gone: {before - after}"
+    assert len(host.show("port", "show")) == 4
+
+
+def test_after_the_restart_strangers_meet_as_before(lab):
+    a, b = lab.guests["red1"], lab.guests["red3"]
+    for one, other in ((a, b), (b, a)):
+        cold.make_cold(one, other)
+        assert traffic.ping(one, other.ipv4, 3).lost == 0
+
+
+def test_what_changed_while_doved_was_dead_is_corrected(lab):
+    host, moved = lab.hosts["h1"], lab.guests["red2"]
+    assert traffic.ping(lab.guests["red1"], moved.ipv4, 2).lost == 0
+    host.kill_doved()
+    moved.move(lab.hosts["h3"])
+    moved.wait_addresses()
+    host.start()
+
+    def entries():
+        return [row["dst"] for row in host.remote_fdb(moved.vni, moved.mac)]
+    wait_until("h1 knows the new place", lambda: lab.hosts["h2"].vtep not in entries(), 10)
+    assert traffic.ping(lab.guests["red1"], moved.ipv4, 3, 0.1).lost == 0
+    moved.move(lab.hosts["h2"])
+    moved.wait_addresses()
+
+
+def test_without_a_controller_flows_go_on(lab):
+    warm(lab)
+    running = everybody_pings(lab, PAIRS)
+    time.sleep(0.3)
+    lab.controller.kill()
+    time.sleep(1.0)
+    host = lab.hosts["h2"]
+    assert host.status()["connected"] is False
+    lab.start_controller()
+    for host in lab.hosts.values():
+        host.wait_connected()
+    assert losses(running) == {}
+    a, b = lab.guests["blue1"], lab.guests["blue2"]
+    cold.make_cold(a, b)
+    assert traffic.ping(a, b.ipv4, 3).lost == 0
+
+
+def test_a_restarted_doved_brings_its_ports_back_without_a_controller(lab):
+    warm(lab)
+    host = lab.hosts["h1"]
+    before = [(port["dev"], port["endpoint"]) for port in host.show("port", "show")]
+    running = everybody_pings(lab, PAIRS)
+    lab.controller.kill()
+    host.kill_doved()
+    time.sleep(0.3)
+    host.start(wait=False)
+    host.doved.wait_ready(lambda: host.status())
+    assert [(port["dev"], port["endpoint"]) for port in host.show("port", "show")] == before
+    lab.start_controller()
+    for host in lab.hosts.values():
+        host.wait_connected()
+    time.sleep(0.3)
+    assert losses(running) == {}
+    warm(lab)
+
+
+def test_what_a_killed_controller_had_confirmed_is_there(lab):
+    """kill -9 at random moments of a run of changes."""
+    confirmed, unsure = set(), set()
+    for round_number in range(4):
+        kill_at = time.monotonic() + random.uniform(0.05, 0.6)
+        number = 0
+        while lab.controller.running() and number < 60:
+            name = f"t{round_number}-{number}"
+            if time.monotonic() > kill_at:
+                lab.controller.kill()
+            done = lab.dovectl("tenant", "add", name, check=False, timeout=20)
+            (confirmed if done.code == 0 else unsure).add(name)
+            number += 1
+        lab.controller.kill()
+        lab.start_controller()
+    shown = {row["name"] for row in lab.show("tenant", "show")}
+    assert len(confirmed) > 10, "control: something was confirmed"
+    assert confirmed <= shown, f"lost: {confirmed - shown}"
+    for name in confirmed | (unsure & shown):
+        lab.dovectl("tenant", "del", name)
+    for host in lab.hosts.values():
+        host.wait_connected()

@@ -1,0 +1,84 @@
+"""Two tenants with the same MACs and the same addresses never hear of each other."""
+import contextlib
+import time
+
+import pytest
+from dovelab import cold, frames, run, traffic
+from dovelab.capture import Capture
+
+TAGS = {"red": b"the red tenant's", "blue": b"the blue tenants"}
+
+
+def guests(lab, tenant):
+    return [guest for guest in lab.guests.values() if guest.name.startswith(tenant)]
+
+
+def talk(lab, tenant):
+    """Every kind of traffic between all guests of a tenant, each frame with the tenant's tag."""
+    tag = TAGS[tenant]
+    everyone = guests(lab, tenant)
+    for a in everyone:
+        for b in everyone:
+            if a is not b:
+                assert traffic.ping(a, b.ipv4, 2, 0.01, 2, "-p", tag.hex()).lost == 0
+                assert traffic.ping(a, b.ipv6, 2, 0.01, 2, "-p", tag.hex()).lost == 0
+        a.send_frames([frames.tagged(frames.BROADCAST, a.mac, tag),
+                       frames.tagged("02:00:00:00:99:99", a.mac, tag),
+                       frames.tagged("01:00:5e:00:00:fb", a.mac, tag),
+                       frames.gratuitous_arp(a.mac, a.ipv4)], interval=0.01)
+
+
+def settle():
+    time.sleep(0.3)
+
+
+def is_talk(frame):
+    return frames.ether_type(frame.data) in (frames.ETH_IPV4, frames.ETH_ARP, frames.ETH_TEST)
+
+
+def test_addresses_and_macs_are_really_equal(lab):
+    for red, blue in zip(guests(lab, "red"), guests(lab, "blue")):
+        assert (red.mac, red.ips) == (blue.mac, blue.ips)
+        assert red.vni != blue.vni
+
+
+def test_no_frame_crosses_while_both_talk(lab):
+    cold.forget_everything(lab)
+    with Capture.of_guests(lab.guests.values()) as seen:
+        for tenant in TAGS:
+            talk(lab, tenant)
+        settle()
+    for guest in lab.guests.values():
+        mine, other = ("red", "blue") if guest.name.startswith("red") else ("blue", "red")
+        assert seen.count(guest.name, TAGS[other]) == 0, guest.name
+        assert seen.count(guest.name, TAGS[mine]) > 0, f"{guest.name} heard not even its own"
+
+
+@pytest.mark.parametrize("talker,silent", [("red", "blue"), ("blue", "red")])
+def test_the_silent_tenant_hears_nothing_at_all(lab, talker, silent):
+    cold.forget_everything(lab)
+    with Capture.of_guests(lab.guests.values(), keep=is_talk) as seen:
+        talk(lab, talker)
+        settle()
+    heard = {g.name: [f.data[:60].hex() for f in seen.at(g.name)] for g in guests(lab, silent)}
+    assert not any(heard.values()), heard
+    assert all(seen.at(g.name) for g in guests(lab, talker))
+
+
+@contextlib.contextmanager
+def wrong_entry(host, vni, mac, vtep, wrong_vni):
+    entry = [mac, "dev", f"dvx{vni}", "dst", vtep]
+    run("bridge", "-n", host.netns, "fdb", "replace", *entry, "vni", wrong_vni, "self", "permanent")
+    yield
+    run("bridge", "-n", host.netns, "fdb", "del", *entry, "vni", wrong_vni, "self", check=False)
+
+
+def test_control_one_wrong_entry_is_caught(lab):
+    red1, red2, blue2 = (lab.guests[name] for name in ("red1", "red2", "blue2"))
+    cold.make_cold(red1, red2)
+    with Capture.of_guests([red2, blue2]) as seen:
+        with wrong_entry(red1.host, red1.vni, red2.mac, red2.host.vtep, blue2.vni):
+            red1.send_frames([frames.tagged(red2.mac, red1.mac, TAGS["red"])])
+            settle()
+    assert seen.count("blue2", TAGS["red"]) == 1
+    assert traffic.ping(red1, red2.ipv4, 2).lost == 0

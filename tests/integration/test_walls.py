@@ -1,0 +1,286 @@
+"""What no guest and no local user may do. Each wall is tried twice: as it stands, where nothing may
+come through, and taken away, where the same attempt must come through: else it proved nothing.
+"""
+import contextlib
+import ipaddress
+import json
+import socket
+import time
+
+import pytest
+from dovelab import frames, netns, run, traffic, wait_until
+from dovelab.capture import Capture
+
+INSIDE, OTHER = "192.0.2.1", "2001:db8::1"  # addresses of the host that no guest should reach
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module", autouse=True)
+def host_addresses(lab):
+    """The host under attack forwards, answers on addresses of its own and has a default route."""
+    host = lab.hosts["h1"]
+    for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
+        netns.sysctl(host.netns, key, 1)
+    host.ip("address", "add", f"{INSIDE}/32", "dev", "lo")
+    host.ip("address", "add", f"{OTHER}/128", "dev", "lo", "nodad")
+
+
+@contextlib.contextmanager
+def walls(lab, host, standing):
+    """With the walls as doved built them, or without; they stand again afterwards."""
+    before = run("nft", "list", "ruleset", netns=host.netns).out
+    assert before.strip(), "doved has built no walls"
+    if standing:
+        yield
+        return
+    run("nft", "flush", "ruleset", netns=host.netns)
+    try:
+        yield
+    finally:
+        host.kill_doved()
+        host.start()
+        wait_until("the walls stand again", lambda: run(
+            "nft", "list", "ruleset", netns=host.netns).out.strip(), 5)
+
+
+def settle():
+    time.sleep(0.3)
+
+
+def stands(wall):
+    return wall == "wall"
+
+
+WALL_OR_CONTROL = pytest.mark.parametrize("wall", ["wall", "control"])
+
+
+def check(wall, came):
+    """`came`: how often the attempt came through."""
+    if stands(wall):
+        assert came == 0, f"came through: {came}"
+    else:
+        assert came > 0, "control: it does not come through without the wall either"
+
+
+# --- the host's own stack
+
+@contextlib.contextmanager
+def listener(host, family):
+    """A service of the host on all its addresses; yields a function that counts what it got."""
+    with netns.inside(host.netns):
+        service = socket.socket(family, socket.SOCK_DGRAM)
+    service.bind(("", 7777))
+    service.setblocking(False)
+
+    def received():
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                service.recv(4096)
+                count += 1
+        return count
+    with service:
+        yield received
+
+
+def to_bridge_mac(lab, guest, destination, payload=b"<intruder>", port=7777, source=None):
+    """A UDP packet in a frame to the MAC of the guest's own bridge, on its host."""
+    bridge = guest.host.mac_of(f"dvbr{guest.vni}")
+    source = source or (guest.ipv6 if ":" in destination else guest.ipv4)
+    packet = frames.udp_packet(source, destination, 4321, port, payload)
+    kind = frames.ETH_IPV6 if ":" in destination else frames.ETH_IPV4
+    guest.send_frames([frames.ethernet(bridge, guest.mac, kind, packet)] * 3)
+
+
+@WALL_OR_CONTROL
+@pytest.mark.parametrize("target", ["vtep", INSIDE, OTHER])
+def test_no_address_of_the_host_is_reached_by_the_bridges_mac(lab, wall, target):
+    host, guest = lab.hosts["h1"], lab.guests["red1"]
+    address = host.vtep if target == "vtep" else target
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with walls(lab, host, stands(wall)), listener(host, family) as received:
+        to_bridge_mac(lab, guest, address)
+        settle()
+        check(wall, received())
+
+
+@WALL_OR_CONTROL
+def test_the_host_answers_no_arp_of_a_guest(lab, wall):
+    host, guest = lab.hosts["h1"], lab.guests["red1"]
+    with walls(lab, host, stands(wall)), Capture.of_guests([guest]) as seen:
+        request = frames.arp_request(guest.mac, guest.ipv4, INSIDE)
+        # To the bridge's MAC: a broadcast one may be answered for other reasons, or eaten.
+        bridge = host.mac_of(f"dvbr{guest.vni}")
+        guest.send_frames([request, frames.mac_bytes(bridge) + request[6:]], interval=0.01)
+        settle()
+        answers = [f for f in seen.at(guest.name) if (frames.read_arp(f.data) or (0,))[0] == 2
+                   and frames.read_arp(f.data)[2] == INSIDE]
+    check(wall, len(answers))
+
+
+def test_a_guest_pings_no_address_of_its_host(lab):
+    """By its own stack, with a route to each of them; and everybody at once."""
+    guest, peer = lab.guests["red1"], lab.guests["red4"]
+    for address in (lab.hosts["h1"].vtep, INSIDE):
+        guest.ip("route", "replace", address, "dev", "eth0")
+        assert traffic.ping(guest, address, 2, 0.2, 1).lost == 2, address
+    answering = answers_to_everybody(guest)
+    assert peer.link_local in answering, f"control: guests do answer: {answering}"
+    assert not answering & link_locals(lab.hosts["h1"])
+
+
+def link_locals(host):
+    shown = json.loads(host.ip("-j", "-6", "address", "show").out)
+    return {row["local"] for link in shown for row in link.get("addr_info", []) if row}
+
+
+def answers_to_everybody(guest):
+    out = guest.run("ping", "-n", "-c", "2", "-i", "0.3", "-W", "1", "ff02::1%eth0", check=False).out
+    return {line.split("from ")[1].split("%")[0].rstrip(":") for line in out.splitlines()
+            if "bytes from" in line}
+
+
+# --- VXLAN made by a guest
+
+@WALL_OR_CONTROL
+@pytest.mark.parametrize("victim", ["blue1", "blue2"])
+def test_no_guest_injects_vxlan_by_the_bridges_mac(lab, wall, victim):
+    """From VNI red into VNI blue: on its own host, and through its host's routing on another."""
+    host, guest, victim = lab.hosts["h1"], lab.guests["red1"], lab.guests[victim]
+    inner = frames.tagged(victim.mac, "02:00:00:00:00:66", b"<injected>")
+    # A known host as the source gets by the filter of the receiver.
+    source = lab.hosts["h3"].vtep
+    with walls(lab, host, stands(wall)), Capture.of_guests([victim]) as seen:
+        to_bridge_mac(lab, guest, victim.host.vtep, frames.vxlan(victim.vni, inner),
+                      frames.VXLAN_PORT, source)
+        settle()
+    check(wall, seen.count(victim.name, b"<injected>"))
+
+
+# --- local users
+
+SENDER = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+sender = socket.socket(family, socket.SOCK_DGRAM)
+try:
+    for _ in range(3):
+        sender.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], 4789))
+    print("sent")
+except OSError as refused:
+    print(refused.strerror)
+"""
+
+
+def send_as_nobody(host, address, payload):
+    return run("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+               "/usr/bin/python3", "-c", SENDER, address, payload.hex(), netns=host.netns).out
+
+
+def injected(lab, victim, tag):
+    inner = frames.tagged(victim.mac, "02:00:00:00:00:66", tag)
+    return frames.vxlan(victim.vni, inner)
+
+
+@WALL_OR_CONTROL
+@pytest.mark.parametrize("victim", ["red1", "red2"])
+def test_no_local_user_injects_into_the_tunnel(lab, wall, victim):
+    """To the VTEP of another host, and to that of its own."""
+    host, victim = lab.hosts["h1"], lab.guests[victim]
+    with walls(lab, host, stands(wall)), Capture.of_guests([victim]) as seen:
+        said = send_as_nobody(host, victim.host.vtep, injected(lab, victim, b"<by a user>"))
+        settle()
+    check(wall, seen.count(victim.name, b"<by a user>"))
+    assert ("sent" in said) == (not stands(wall)), said
+
+
+def punt_address(host):
+    """The other end of dvpunt's /31: what the kernel sends the unknown to."""
+    rows = json.loads(host.ip("-j", "-4", "address", "show", "dev", "dvpunt").out)
+    row = next(row for link in rows for row in link.get("addr_info", []) if row.get("local"))
+    if "address" in row:
+        return row["address"]
+    return str(ipaddress.ip_address(int(ipaddress.ip_address(row["local"])) ^ 1))
+
+
+@WALL_OR_CONTROL
+def test_no_local_user_injects_into_the_punt(lab, wall):
+    host, victim = lab.hosts["h1"], lab.guests["red2"]
+    assert traffic.ping(lab.guests["red1"], victim.ipv4, 1).lost == 0
+    with walls(lab, host, stands(wall)), Capture.of_guests([victim]) as seen:
+        said = send_as_nobody(host, punt_address(host), injected(lab, victim, b"<into the punt>"))
+        settle()
+    check(wall, seen.count(victim.name, b"<into the punt>"))
+    assert ("sent" in said) == (not stands(wall)), said
+
+
+# --- strangers on the underlay
+
+@WALL_OR_CONTROL
+def test_vxlan_of_a_stranger_is_not_accepted(lab, wall):
+    """From an underlay address that is no host's."""
+    victim = lab.guests["red1"]
+    with walls(lab, victim.host, stands(wall)), Capture.of_guests([victim]) as seen:
+        run("/usr/bin/python3", "-c", SENDER, victim.host.vtep,
+            injected(lab, victim, b"<a stranger>").hex(), netns=lab.underlay)
+        settle()
+    check(wall, seen.count(victim.name, b"<a stranger>"))
+
+
+# --- the default route
+
+def lost_address(host):
+    """dvpunt without its address, as after a careless `ip address flush`."""
+    host.ip("address", "flush", "dev", "dvpunt")
+
+
+def leaks(seen, host, lab):
+    """Tagged frames, in any wrapping, that left by the underlay towards nobody's VTEP."""
+    vteps = {other.vtep for other in lab.hosts.values()}
+    count = 0
+    for frame in seen.all(host.name):
+        outer = frames.outer_ipv4(frame.data)
+        if frame.outgoing and b"<unknown>" in frame.data and (not outer or outer[1] not in vteps):
+            count += 1
+    return count
+
+
+def send_unknown(guest):
+    guest.send_frames([frames.tagged(f"02:00:00:00:77:{n:02x}", guest.mac, b"<unknown>")
+                       for n in range(10)], interval=0.02)
+
+
+def test_no_guest_frame_leaves_by_the_default_route(lab):
+    host, guest = lab.hosts["h3"], lab.guests["red3"]
+    host.doved.kill()  # it must hold without anybody to repair it
+    try:
+        lost_address(host)
+        with Capture.of_hosts([host]) as seen:
+            send_unknown(guest)
+            settle()
+        assert leaks(seen, host, lab) == 0
+    finally:
+        host.start()
+    assert traffic.ping(guest, lab.guests["red1"].ipv4, 3).lost == 0
+
+
+def test_control_without_via_it_does_leave_by_the_default_route(lab):
+    host, guest = lab.hosts["h3"], lab.guests["red3"]
+    address = punt_address(host)
+    device = f"dvx{guest.vni}"
+    host.doved.kill()
+    try:
+        lost_address(host)
+        run("nft", "flush", "ruleset", netns=host.netns)
+        for kind in ("unreachable", "blackhole", "prohibit"):
+            host.ip("route", "del", kind, address, check=False)
+            host.ip("route", "del", kind, f"{address}/31", check=False)
+        run("bridge", "-n", host.netns, "fdb", "replace", "00:00:00:00:00:00", "dev", device,
+            "dst", address, "self", "permanent")
+        with Capture.of_hosts([host]) as seen:
+            send_unknown(guest)
+            settle()
+        assert leaks(seen, host, lab) > 0, host.ip("route", "show", "table", "all").out
+    finally:
+        host.ip("link", "del", "dvpunt", check=False)
+        host.start()
