@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 namespace dove::cli {
 namespace {
@@ -52,17 +54,14 @@ Result<std::vector<std::string>> split(std::string_view line) {
 }
 
 std::optional<std::string> BatchReader::physical_line() {
-  std::string line;
-  std::array<char, 4096> part{};
-  while (std::fgets(part.data(), static_cast<int>(part.size()), file_) != nullptr) {
-    line += part.data();
-    if (line.ends_with('\n')) {
-      line.pop_back();
-      break;
-    }
-  }
-  if (line.empty() && (std::feof(file_) != 0 || std::ferror(file_) != 0)) return std::nullopt;
+  char* bytes = nullptr;
+  std::size_t capacity = 0;
+  const auto size = ::getline(&bytes, &capacity, file_);
+  const std::unique_ptr<char, decltype(&std::free)> owner{bytes, &std::free};
+  if (size < 0) return std::nullopt;
   ++lines_;
+  std::string line{bytes, static_cast<std::size_t>(size)};
+  if (line.ends_with('\n')) line.pop_back();
   return line;
 }
 

@@ -1,0 +1,250 @@
+// Golden text of everything that dovectl shows. The JSON keys are a contract.
+#include "api/convert.h"
+#include "cli/records.h"
+#include "core/vtep.h"
+#include "tests/catch.h"
+#include "tests/unit/cli/harness.h"
+
+namespace dove::cli {
+namespace {
+
+std::string ip(std::string_view text) { return api::to_bytes(*IpAddress::parse(text)); }
+std::string mac(std::string_view text) { return api::to_bytes(*MacAddress::parse(text)); }
+
+v1::Endpoint endpoint(bool attached) {
+  v1::Endpoint endpoint;
+  endpoint.set_name("vm1");
+  endpoint.set_network("web");
+  endpoint.set_tenant("red");
+  endpoint.set_vni(100);
+  endpoint.set_mac(mac("52:54:00:00:00:01"));
+  endpoint.add_ips(ip("10.1.0.5"));
+  endpoint.add_ips(ip("2001:db8::5"));
+  endpoint.add_shared_ips(ip("10.1.0.9"));
+  endpoint.set_revision(9);
+  if (!attached) return endpoint;
+  endpoint.set_state(v1::Attachment::ACTIVE);
+  endpoint.set_host("kvm1");
+  endpoint.set_vtep(ip("192.0.2.11"));
+  endpoint.set_vtep_port(4789);
+  endpoint.set_generation(3);
+  return endpoint;
+}
+
+v1::Network network() {
+  v1::Network network;
+  network.set_name("web");
+  network.set_tenant("red");
+  network.set_vni(100);
+  auto* const v4 = network.add_subnets();
+  v4->set_network(ip("10.1.0.0"));
+  v4->set_length(24);
+  v4->set_gateway(ip("10.1.0.1"));
+  auto* const v6 = network.add_subnets();
+  v6->set_network(ip("2001:db8::"));
+  v6->set_length(64);
+  v6->set_gateway(ip("2001:db8::1"));
+  network.set_revision(4);
+  return network;
+}
+
+template <class T>
+std::string text(const T& thing, const Format& format = {}) {
+  return to_text(to_record(thing), format);
+}
+template <class T>
+std::string json(const T& thing) {
+  return to_json(to_record(thing), false);
+}
+
+}  // namespace
+
+TEST_CASE("tenant in every form", "[cli]") {
+  v1::Tenant tenant;
+  tenant.set_name("red");
+  tenant.set_routing(v1::Tenant::DENY);
+  tenant.set_revision(2);
+  CHECK(text(tenant) == "red: routing deny\n");
+  CHECK(text(tenant, {.details = 1}) == "red: routing deny revision 2\n");
+  CHECK(text(tenant, {.brief = true}) == "red                      deny\n");
+  CHECK(json(tenant) == R"({"name":"red","routing":"deny","revision":2})");
+}
+
+TEST_CASE("network in every form", "[cli]") {
+  CHECK(text(network()) ==
+        "web: vni 100 tenant red\n"
+        "    subnet 10.1.0.0/24 gateway 10.1.0.1\n"
+        "    subnet 2001:db8::/64 gateway 2001:db8::1\n");
+  CHECK(text(network(), {.oneline = true}) ==
+        "web: vni 100 tenant red\\    subnet 10.1.0.0/24 gateway 10.1.0.1\\    subnet "
+        "2001:db8::/64 gateway 2001:db8::1\n");
+  CHECK(text(network(), {.brief = true}) ==
+        "web                      100      red              10.1.0.0/24 2001:db8::/64\n");
+  CHECK(text(network(), {.details = 1})
+            .starts_with("web: vni 100 tenant red learn off revision 4\n"));
+  CHECK(json(network()) ==
+        R"({"name":"web","vni":100,"tenant":"red",)"
+        R"("subnets":[{"subnet":"10.1.0.0/24","gateway":"10.1.0.1"},)"
+        R"({"subnet":"2001:db8::/64","gateway":"2001:db8::1"}],"learn":false,"revision":4})");
+}
+
+TEST_CASE("endpoint, attached and not", "[cli]") {
+  CHECK(text(endpoint(true)) ==
+        "vm1: network web vni 100 mac 52:54:00:00:00:01 state active host kvm1 vtep 192.0.2.11\n"
+        "    ip 10.1.0.5\n    ip 2001:db8::5\n    shared-ip 10.1.0.9\n");
+  CHECK(text(endpoint(false)) ==
+        "vm1: network web vni 100 mac 52:54:00:00:00:01 state detached\n"
+        "    ip 10.1.0.5\n    ip 2001:db8::5\n    shared-ip 10.1.0.9\n");
+  CHECK(text(endpoint(false), {.brief = true}) ==
+        "vm1                      web              52:54:00:00:00:01 detached -                "
+        "10.1.0.5 2001:db8::5\n");
+  CHECK(json(endpoint(true)) ==
+        R"({"name":"vm1","network":"web","tenant":"red","vni":100,"mac":"52:54:00:00:00:01",)"
+        R"("state":"active","host":"kvm1","vtep":"192.0.2.11",)"
+        R"("ips":["10.1.0.5","2001:db8::5"],"shared_ips":["10.1.0.9"],"generation":3,)"
+        R"("revision":9,"dynamic":false})");
+  CHECK(json(endpoint(false)) ==
+        R"({"name":"vm1","network":"web","tenant":"red","vni":100,"mac":"52:54:00:00:00:01",)"
+        R"("state":"detached","host":null,"vtep":null,)"
+        R"("ips":["10.1.0.5","2001:db8::5"],"shared_ips":["10.1.0.9"],"generation":0,)"
+        R"("revision":9,"dynamic":false})");
+}
+
+TEST_CASE("host in text and JSON", "[cli]") {
+  v1::Host host;
+  host.set_name("kvm1");
+  host.set_vtep(ip("192.0.2.11"));
+  host.set_vtep_port(4790);
+  host.set_state(v1::Host::CONNECTED);
+  host.set_version("0.1.0");
+  host.set_endpoints(5);
+  host.set_revision(1);
+  CHECK(text(host) == "kvm1: vtep 192.0.2.11:4790 state connected\n");
+  CHECK(text(host, {.statistics = 1}) ==
+        "kvm1: vtep 192.0.2.11:4790 state connected endpoints 5\n");
+  CHECK(json(host) == R"({"name":"kvm1","vtep":"192.0.2.11:4790","state":"connected",)"
+                      R"("version":"0.1.0","endpoints":5,"revision":1})");
+}
+
+TEST_CASE("port in text and JSON", "[cli]") {
+  v1::Port port;
+  port.set_dev("tap0");
+  port.set_endpoint("vm1");
+  port.set_network("web");
+  port.set_vni(100);
+  port.set_mac(mac("52:54:00:00:00:01"));
+  port.add_ips(ip("10.1.0.5"));
+  port.set_mtu(1450);
+  port.set_state(v1::Port::ACTIVE);
+  port.set_generation(3);
+  CHECK(text(port) ==
+        "tap0: endpoint vm1 network web vni 100 mac 52:54:00:00:00:01 mtu 1450 state active\n"
+        "    ip 10.1.0.5\n");
+  CHECK(json(port) ==
+        R"({"dev":"tap0","endpoint":"vm1","network":"web","vni":100,"mac":"52:54:00:00:00:01",)"
+        R"("mtu":1450,"state":"active","ips":["10.1.0.5"],"generation":3})");
+}
+
+TEST_CASE("fdb and neighbour in text and JSON", "[cli]") {
+  v1::FdbEntry entry;
+  entry.set_network("web");
+  entry.set_vni(100);
+  entry.set_dev("dvx100");
+  entry.set_mac(mac("52:54:00:00:00:02"));
+  CHECK(text(entry, {}) == "52:54:00:00:00:02 dev dvx100 network web vni 100 remote\n");
+  entry.set_host("kvm2");
+  entry.set_vtep(ip("192.0.2.12"));
+  CHECK(text(entry) ==
+        "52:54:00:00:00:02 dev dvx100 network web vni 100 host kvm2 vtep 192.0.2.12 remote\n");
+  CHECK(json(entry) ==
+        R"({"mac":"52:54:00:00:00:02","dev":"dvx100","network":"web","vni":100,"host":"kvm2",)"
+        R"("vtep":"192.0.2.12","kind":"remote"})");
+
+  v1::Neighbour neighbour;
+  neighbour.set_network("web");
+  neighbour.set_vni(100);
+  neighbour.set_dev("dvx100");
+  neighbour.set_ip(ip("10.1.0.6"));
+  neighbour.set_mac(mac("52:54:00:00:00:02"));
+  CHECK(text(neighbour) == "10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100\n");
+  CHECK(json(neighbour) ==
+        R"({"ip":"10.1.0.6","mac":"52:54:00:00:00:02","dev":"dvx100","network":"web","vni":100})");
+}
+
+TEST_CASE("status is an array of one, counters one of many", "[cli]") {
+  FakeBackend backend;
+  backend.status_reply.set_host("kvm1");
+  backend.status_reply.set_version("0.1.0");
+  backend.status_reply.set_vtep(ip("192.0.2.11"));
+  backend.status_reply.set_mtu(1450);
+  backend.status_reply.set_miss_mode("punt");
+  backend.status_reply.set_session_age_ms(12);
+  backend.status_reply.set_store_id("\x01\xff");
+  backend.status_reply.set_problem("no route");
+  CHECK(run_line(backend, "status").out ==
+        "kvm1: vtep 192.0.2.11 mtu 1450 miss-mode punt connected off session-age-ms 12 problem no "
+        "route\n");
+  CHECK(run_line(backend, "-j status").out ==
+        R"([{"host":"kvm1","version":"0.1.0","vtep":"192.0.2.11","mtu":1450,"miss_mode":"punt",)"
+        R"("controller":null,"connected":false,"session_age_ms":12,"store_id":"01ff",)"
+        R"("revision":0,"problem":"no route","ports":0,"networks":0,"hosts":0,"fdb_entries":0,)"
+        R"("neighbours":0}])"
+        "\n");
+  auto& counter = *backend.counters_reply.add_counters();
+  counter.set_name("misses");
+  counter.set_value(18446744073709551615ULL);
+  CHECK(run_line(backend, "counters").out == "misses: 18446744073709551615\n");
+  CHECK(run_line(backend, "-j counters").out ==
+        "[{\"name\":\"misses\",\"value\":18446744073709551615}]\n");
+}
+
+TEST_CASE("addresses of a wrong length are null, not a crash", "[cli]") {
+  v1::Endpoint odd;
+  odd.set_mac("abc");
+  odd.add_ips("12345");
+  odd.set_vtep("1");
+  CHECK(json(odd).find(R"("mac":null)") != std::string::npos);
+  CHECK(json(odd).find(R"("ips":[null])") != std::string::npos);
+  CHECK(json(odd).find(R"("vtep":null)") != std::string::npos);
+}
+
+TEST_CASE("monitor in text and JSON", "[cli]") {
+  FakeBackend backend;
+  v1::Event added;
+  added.set_kind(v1::Event::NEIGHBOUR);
+  added.mutable_neighbour()->set_dev("dvx100");
+  added.mutable_neighbour()->set_network("web");
+  added.mutable_neighbour()->set_vni(100);
+  added.mutable_neighbour()->set_ip(ip("10.1.0.6"));
+  added.mutable_neighbour()->set_mac(mac("52:54:00:00:00:02"));
+  auto deleted = added;
+  deleted.set_deleted(true);
+  v1::Event lost;
+  lost.set_kind(v1::Event::LOST_EVENTS);
+  v1::Event unknown;
+  unknown.set_kind(static_cast<v1::Event::Kind>(4711));
+  backend.events = {added, deleted, unknown, lost};
+
+  CHECK(run_line(backend, "monitor").out ==
+        "10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100\n"
+        "Deleted 10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100\n"
+        "events were lost, look again\n");
+  CHECK(run_line(backend, "monitor fdb").out == "events were lost, look again\n");
+  CHECK(run_line(backend, "-j monitor nei").out ==
+        R"([{"event":"neighbour","deleted":false,"ip":"10.1.0.6","mac":"52:54:00:00:00:02",)"
+        R"("dev":"dvx100","network":"web","vni":100}])"
+        "\n"
+        R"([{"event":"neighbour","deleted":true,"ip":"10.1.0.6","mac":"52:54:00:00:00:02",)"
+        R"("dev":"dvx100","network":"web","vni":100}])"
+        "\n"
+        R"([{"event":"lost","deleted":false,"problem":"events were lost, look again"}])"
+        "\n");
+  const auto stamped = run_line(backend, "-ts monitor nei").out;
+  CHECK_THAT(stamped, Catch::Matchers::Matches(
+                          "\\[\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}[+-]\\d{4}\\] "
+                          "10\\.1\\.0\\.6 [^]*\n\\[[^]*\\] Deleted 10\\.1\\.0\\.6 [^]*"));
+  CHECK(run_line(backend, "-ts -j monitor nei").out.starts_with("[{\"timestamp\":\"2"));
+  CHECK(run_line(backend, "monitor frob").exit == Exit::kWrong);
+}
+
+}  // namespace dove::cli
