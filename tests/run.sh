@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test; the last line says how many passed.
+#
+#   tests/run.sh         what fits in 25 minutes on 2 cores
+#   tests/run.sh all     also: the whole lab under ASan and UBSan, units under TSan, longer fuzzing
+#
+# CI=true: warnings are errors, and a skipped test is a failure. FUZZ_SECONDS: for each fuzz target.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+how_much=${1:-}
+if [[ -n $how_much && $how_much != all ]]; then
+  echo "usage: tests/run.sh [all]" >&2
+  exit 1
+fi
+results=$PWD/build/results
+rm -rf "$results"
+mkdir -p "$results"
+export DOVE_LAB_LOGS=$results/lab
+reports=()
+started=$SECONDS
+
+step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - started)); }
+
+# A step that is no test of its own counts as one failed test when it fails.
+note_failure() {
+  printf '<testsuite><testcase classname="run" name="%s"><failure/></testcase></testsuite>\n' "$1" \
+    >"$results/$1.xml"
+  reports+=("$results/$1.xml")
+}
+
+finish() {
+  step "results"
+  local strict=()
+  [[ ${CI:-} == true ]] && strict=(--no-skips)
+  /usr/bin/python3 tests/totals.py "${strict[@]}" "${reports[@]}"
+  exit $?
+}
+
+build() {
+  local preset=$1
+  shift
+  step "build $preset"
+  local werror=OFF
+  [[ ${CI:-} == true ]] && werror=ON
+  if ! cmake --preset "$preset" -DDOVE_WERROR=$werror >"$results/build-$preset.log" 2>&1 ||
+     ! cmake --build --preset "$preset" "$@" >>"$results/build-$preset.log" 2>&1; then
+    grep -E 'error|FAILED|CMake Error' -A5 "$results/build-$preset.log" | head -60
+    note_failure "build-$preset"
+    return 1
+  fi
+}
+
+units() {
+  local preset=$1
+  shift
+  step "ctest $preset"
+  ctest --test-dir "build/$preset" -j 2 --output-on-failure --output-junit "$results/ctest-$preset.xml" \
+    "$@" >"$results/ctest-$preset.log" 2>&1 || grep -v ' Passed ' "$results/ctest-$preset.log"
+  tail -5 "$results/ctest-$preset.log" | grep 'tests passed'
+  reports+=("$results/ctest-$preset.xml")
+}
+
+# The named test files with the programs of one preset.
+lab() {
+  local preset=$1
+  shift
+  step "lab, $preset programs"
+  DOVE_BIN=$PWD/build/$preset/bin /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider \
+    --junitxml="$results/lab-$preset.xml" "$@"
+  reports+=("$results/lab-$preset.xml")
+}
+
+fuzz_one() {
+  local target=$1 seconds=$2 name corpus
+  name=$(basename "$target")
+  corpus=$(find "$PWD/tests/fuzz" -type d -path "*/corpus/$name" | head -1)
+  mkdir -p "$results/fuzz/$name"
+  local result=""
+  if ! "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="$results/fuzz/$name-" "$results/fuzz/$name" ${corpus:+"$corpus"} \
+      >"$results/fuzz/$name.log" 2>&1; then
+    result="<failure/>"
+    grep -E 'ERROR|SUMMARY|runtime error' "$results/fuzz/$name.log" | head -5
+  fi
+  printf '%-32s %s runs\n' "$name" \
+    "$(sed -n 's/stat::number_of_executed_units: *//p' "$results/fuzz/$name.log")"
+  printf '<testsuite><testcase classname="fuzz" name="%s">%s</testcase></testsuite>\n' \
+    "$name" "$result" >"$results/fuzz-$name.xml"
+}
+export -f fuzz_one
+export results
+
+fuzz() {
+  local targets seconds
+  mapfile -t targets < <(find build/fuzz/bin -type f -executable | sort)
+  if [[ ${#targets[@]} -eq 0 ]]; then
+    note_failure "fuzz-targets"
+    return
+  fi
+  seconds=$((150 / ${#targets[@]}))  # two run at a time
+  [[ $seconds -lt 5 ]] && seconds=5
+  [[ $how_much == all ]] && seconds=60
+  seconds=${FUZZ_SECONDS:-$seconds}
+  step "fuzz: ${#targets[@]} targets, $seconds s each"
+  mkdir -p "$results/fuzz"
+  printf '%s\n' "${targets[@]}" | xargs -P 2 -I{} bash -c "fuzz_one {} $seconds"
+  reports+=("$results"/fuzz-*.xml)
+}
+
+step "dependencies"
+packaging/install-dependencies.sh || { note_failure dependencies; finish; }
+build release || finish
+units release
+lab release tests/integration
+if build fuzz; then fuzz; fi
+if build asan; then
+  units asan
+  if [[ $how_much == all ]]; then
+    lab asan tests/integration
+  else
+    lab asan tests/integration/test_cold.py tests/integration/test_bad_input.py
+  fi
+fi
+if [[ $how_much == all ]] && build tsan; then units tsan; fi
+finish
