@@ -20,7 +20,7 @@ END = "endpoint add bad network red-net"
 TO_THE_CONTROLLER = [
     ("frobnicate show", USAGE, ["frobnicate"]),
     ("tenant frobnicate", USAGE, ["frobnicate"]),
-    ("tenant add", USAGE, ["name"]),
+    ("tenant add", USAGE, ["not complete"]),
     ("tenant add a/b", (USAGE, REFUSED), ["a/b"]),
     ("tenant add .hidden", (USAGE, REFUSED), [".hidden"]),
     ("tenant add " + "x" * 64, (USAGE, REFUSED), ["63"]),
