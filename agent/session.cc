@@ -321,6 +321,17 @@ void Session::drop_stream() {
 
 void Session::start() { connect(); }
 
+void Session::stop() {
+  stopped_ = true;
+  retry_timer_.cancel();
+  watch_timer_.cancel();
+  if (stream_) drop_stream();
+  ready_ = false;
+  info_.connected = false;
+  info_.problem = "doved is stopping";
+  fail_requests({ErrorCode::kUnavailable, info_.problem});
+}
+
 Session::Info Session::info() const { return info_; }
 
 void Session::connect() {
@@ -377,6 +388,7 @@ void Session::ended(const Error& reason, bool refused) {
   info_.connected = false;
   info_.problem = fmt::format("controller {}: {}", info_.controller, reason.message);
   fail_requests(reason);
+  if (stopped_) return;
   listener_.on_session_lost({reason.code, info_.problem, reason.os_error}, refused);
   retry(refused);
 }
@@ -389,7 +401,7 @@ void Session::retry(bool refused) {
   std::uniform_int_distribution<std::int64_t> spread{delay.count() / 2, delay.count()};
   retry_timer_.expires_after(std::chrono::milliseconds{spread(random_)});
   retry_timer_.async_wait([this](const std::error_code& error) {
-    if (!error) connect();
+    if (!error && !stopped_) connect();
   });
 }
 

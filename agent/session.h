@@ -76,9 +76,12 @@ class Session final : public Directory {
   ~Session() override;
 
   void start();
+  // For good. Requests still waiting fail.
+  void stop();
   // The kernel's state is that of this revision; said when there is nothing better to do.
   void applied(std::uint64_t revision);
   Info info() const;
+  std::uint64_t revision() const noexcept { return info_.store.revision; }  // the last heard of
   const Counters& counters() const noexcept { return counters_; }
 
   bool connected() const override { return ready_; }
@@ -135,6 +138,7 @@ class Session final : public Directory {
   std::size_t next_controller_ = 0;
   unsigned failures_in_row_ = 0;
   bool ready_ = false;
+  bool stopped_ = false;
   std::chrono::steady_clock::time_point attempt_began_;
   std::vector<BindingRecord> bindings_;  // of the message at hand
   Info info_;

@@ -1,0 +1,395 @@
+#include "agent/agent.h"
+
+#include <fmt/format.h>
+#include <net/if.h>
+
+#include <asio/post.hpp>
+#include <fstream>
+#include <random>
+
+namespace dove::agent {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A revision is said to be applied when this has passed without another.
+constexpr std::chrono::milliseconds kAppliedDelay{20};
+constexpr std::chrono::seconds kSecond{1};
+
+std::string boot_id() {
+  std::ifstream file{"/proc/sys/kernel/random/boot_id"};
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
+Limits resolver_limits() {
+  std::random_device random;
+  Limits limits;
+  limits.hash_seed = std::uint64_t{random()} << 32U | random();
+  return limits;
+}
+
+Session::Options session_options(const Options& options, const State& saved) {
+  return {.host = options.host,
+          .vtep = options.local,
+          .boot_id = boot_id(),
+          .version = DOVE_VERSION,
+          .controllers = options.controllers,
+          .insecure = options.insecure,
+          .known = saved.store};
+}
+
+DatapathOptions datapath_options(const Options& options) {
+  return {.local = options.local,
+          .miss_mode = options.miss_mode,
+          .ageing = options.ageing,
+          .limits = options.limits};
+}
+
+std::string describe(const Port& port, bool deleted) {
+  const auto where =
+      fmt::format("port {}: endpoint {} of network {}", port.dev, port.endpoint, port.network);
+  if (deleted) return where + " removed";
+  switch (port.state) {
+    case Port::State::kPending:
+      return where + " is here, not yet confirmed by a controller";
+    case Port::State::kActive:
+      return where + " is active";
+    case Port::State::kLost:
+      return where + " is lost";
+    case Port::State::kAbsent:
+      return where + " waits for its device";
+  }
+  return where;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::open(asio::io_context& loop, const Options& options,
+                                           Journal& journal) {
+  std::error_code error;
+  std::filesystem::create_directories(options.state_dir, error);
+  if (error)
+    return Error{ErrorCode::kSystem, fmt::format("cannot make the state directory {}: {}",
+                                                 options.state_dir.string(), error.message())};
+  auto saved = load_state(options.state_file());
+  if (!saved) return saved.error();
+  std::unique_ptr<Agent> agent{new Agent{loop, options, journal, *std::move(saved)}};
+  auto datapath = Datapath::open(loop, datapath_options(options), *agent);
+  if (!datapath) return datapath.error();
+  agent->datapath_ = *std::move(datapath);
+  return agent;
+}
+
+Agent::Agent(asio::io_context& loop, const Options& options, Journal& journal, State saved)
+    : loop_{loop},
+      options_{options},
+      journal_{journal},
+      saved_{std::move(saved)},
+      resolver_{resolver_limits()},
+      timer_{loop},
+      applied_timer_{loop},
+      second_timer_{loop},
+      saved_point_{saved_.store},
+      writer_{options.state_file(), loop.get_executor()},
+      session_{loop, session_options(options, saved_), *this},
+      ports_{session_, *this} {}
+
+Agent::~Agent() = default;
+
+void Agent::start() {
+  ports_.restore(saved_, [] {});
+  starting_ = false;
+  datapath_->forget_unclaimed();
+  datapath_->start();
+  end_turn();
+  session_.start();
+  every_second();
+}
+
+void Agent::stop() {
+  writer_.save(ports_.state(session_.info().store), nullptr);
+  datapath_->shutdown();
+}
+
+// --- the turn
+
+void Agent::end_turn() {
+  session_.forget(actions_.forget);
+  session_.ask(actions_.ask);
+  if (!actions_.kernel.empty()) apply_changes();
+  if (!actions_.answers.empty()) datapath_->answer(actions_.answers);
+  if (!actions_.resends.empty()) datapath_->resend(actions_.resends);
+  actions_.clear();
+  arm_timer();
+  tell_applied();
+}
+
+void Agent::apply_changes() {
+  const auto refused = datapath_->apply(actions_.kernel);
+  auto next = refused.begin();
+  for (std::size_t i = 0; i < actions_.kernel.size(); ++i) {
+    if (next == refused.end() || next->index != i) {
+      if (watcher_ != nullptr) watcher_->on_kernel_change(actions_.kernel[i]);
+      continue;
+    }
+    resolver_.on_refused(actions_.kernel[i], next->error, Clock::now());
+    journal_.complain(fmt::format("the kernel refuses an entry: {}", next->error.message()));
+    ++next;
+  }
+}
+
+// After the handlers that are ready now, so that all of them share a batch.
+void Agent::end_turn_soon() {
+  if (std::exchange(turn_posted_, true)) return;
+  asio::post(loop_, [this] {
+    turn_posted_ = false;
+    end_turn();
+  });
+}
+
+void Agent::arm_timer() {
+  const auto next = resolver_.next_deadline();
+  if (!next || (armed_ && *armed_ <= *next)) return;
+  armed_ = next;
+  timer_.expires_at(*next);
+  timer_.async_wait([this](const std::error_code& error) {
+    if (error) return;
+    armed_.reset();
+    resolver_.on_time(Clock::now(), actions_);
+    end_turn();
+  });
+}
+
+void Agent::tell_applied() {
+  if (session_.revision() <= applied_ || !session_.connected() ||
+      std::exchange(applied_armed_, true))
+    return;
+  applied_timer_.expires_after(kAppliedDelay);
+  applied_timer_.async_wait([this](const std::error_code& error) {
+    applied_armed_ = false;
+    if (error) return;
+    applied_ = session_.revision();
+    session_.applied(applied_);
+  });
+}
+
+// What nothing reports: devices that the datapath does not know yet, and revisions worth saving.
+void Agent::every_second() {
+  std::set<std::string> known;
+  for (const auto& port : datapath_->ports()) known.insert(port.device);
+  for (const auto& port : ports_.list())
+    if (port.state == Port::State::kAbsent && !known.contains(port.dev) && check_device(port.dev))
+      ports_.on_device_back(port.dev, false);
+  if (session_.info().store != saved_point_) {
+    saved_point_ = session_.info().store;
+    save([this](const Status& status) {
+      if (!status) on_trouble(status.error().message);
+    });
+  }
+  second_timer_.expires_after(kSecond);
+  second_timer_.async_wait([this](const std::error_code& error) {
+    if (!error) every_second();
+  });
+}
+
+// --- what the kernel says
+
+void Agent::on_mac_miss(const MacMiss& miss) { resolver_.on_event(miss, Clock::now(), actions_); }
+
+void Agent::on_ip_miss(const IpMiss& miss) { resolver_.on_event(miss, Clock::now(), actions_); }
+
+void Agent::on_query(const AddressQuery& query) {
+  if (query.source) announce({query.target.vni, query.asker}, *query.source);
+  resolver_.on_event(query, Clock::now(), actions_);
+}
+
+void Agent::on_seen(const AddressSeen& seen) {
+  announce({seen.address.vni, seen.mac}, seen.address.ip);
+}
+
+void Agent::on_punted(PuntedFrame&& frame) {
+  resolver_.on_event(std::move(frame), Clock::now(), actions_);
+}
+
+void Agent::on_fdb_gone(const MacKey& key) {
+  if (watcher_ != nullptr) watcher_->on_kernel_change(DeleteFdb{key});
+  resolver_.on_fdb_gone(key, Clock::now(), actions_);
+}
+
+void Agent::on_neighbour_gone(const IpKey& key) {
+  if (watcher_ != nullptr) watcher_->on_kernel_change(DeleteNeighbour{key});
+  resolver_.on_neighbour_gone(key, Clock::now(), actions_);
+}
+
+void Agent::on_port_gone(const std::string& device) { ports_.on_device_gone(device); }
+
+void Agent::on_port_back(const std::string& device, IfIndex /*index*/) {
+  ports_.on_device_back(device, true);
+}
+
+void Agent::on_trouble(const std::string& what) { journal_.complain(what); }
+
+void Agent::on_guest_mtu(unsigned mtu) {
+  journal_.info(fmt::format("the guests' MTU is now {}", mtu));
+}
+
+// Only the addresses of guests that are here: others' frames do not pass their ports.
+void Agent::announce(const MacKey& guest, const IpAddress& address) {
+  if (!session_.connected() || !announcements_.add(guest, address)) return;
+  session_.announce({guest.vni, address}, guest.mac, [this, guest, address](const Status& status) {
+    if (status) return;
+    if (status.error().code == ErrorCode::kUnavailable)
+      return announcements_.remove(guest, address);
+    journal_.complain(fmt::format("the controller refuses {} of {} in network {}: {}",
+                                  address.to_string(), guest.mac.to_string(), guest.vni.value(),
+                                  status.error().message));
+  });
+}
+
+// --- what the controller says
+
+void Agent::on_session_ready(bool new_store, HostId self) {
+  self_ = self;
+  applied_ = 0;
+  resolver_.set_self(self);
+  resolver_.on_session_ready(new_store, Clock::now(), actions_);
+  ports_.on_session_ready();
+  for (const auto& [guest, address] : announcements_.all()) {
+    announcements_.remove(guest, address);
+    announce(guest, address);
+  }
+  journal_.info(fmt::format("session with controller {}, host {}", session_.info().controller,
+                            static_cast<std::uint32_t>(self)));
+  if (watcher_ != nullptr) watcher_->on_session();
+  end_turn_soon();
+}
+
+void Agent::on_session_lost(const Error& reason, bool refused) {
+  resolver_.on_session_lost();
+  journal_.complain(refused ? "refused by " + reason.message : reason.message);
+  if (watcher_ != nullptr) watcher_->on_session();
+}
+
+void Agent::on_hosts(std::span<const HostRecord> hosts, bool full) {
+  if (full) hosts_.clear();
+  std::vector<Resolver::HostChange> changes;
+  for (const auto& host : hosts) {
+    changes.push_back({.id = host.id, .vtep = host.vtep});
+    if (host.vtep)
+      hosts_.insert_or_assign(host.id, host);
+    else
+      hosts_.erase(host.id);
+  }
+  vteps_.clear();
+  for (const auto& [id, host] : hosts_) vteps_.insert_or_assign(*host.vtep, id);
+  resolver_.on_hosts(changes, full, actions_);
+  end_turn_soon();
+}
+
+void Agent::on_bindings(std::span<const BindingRecord> bindings) {
+  const auto now = Clock::now();
+  for (const auto& binding : bindings)
+    std::visit([&](const auto& record) { resolver_.on_binding(record, now, actions_); }, binding);
+  end_turn_soon();
+}
+
+void Agent::on_flood_list(Vni vni, std::span<const HostId> add, std::span<const HostId> remove,
+                          bool full) {
+  resolver_.on_flood_list(vni, add, remove, full, actions_);
+  end_turn_soon();
+}
+
+void Agent::on_network(const NetworkSettings& settings) { ports_.on_network(settings); }
+
+void Agent::on_lost(const Attachment& attachment) { ports_.on_lost(attachment); }
+
+void Agent::on_resync() {
+  resolver_.on_session_ready(false, Clock::now(), actions_);
+  ports_.on_session_ready();
+  end_turn_soon();
+}
+
+// --- what ports need
+
+Status Agent::check_device(const std::string& dev) const {
+  if (!dev.empty() && dev.size() < IF_NAMESIZE && ::if_nametoindex(dev.c_str()) != 0) return {};
+  return Error{ErrorCode::kNotFound, fmt::format("there is no device \"{}\"", dev)};
+}
+
+Status Agent::add_network(Vni vni) {
+  if (auto status = datapath_->add_network(vni); !status) return status;
+  if (starting_) return adopt(vni);
+  resolver_.add_network(vni, actions_);
+  end_turn();
+  return {};
+}
+
+Status Agent::adopt(Vni vni) {
+  const auto adopted = datapath_->adopt(vni);
+  if (!adopted) return adopted.error();
+  std::vector<Resolver::GroupRow> groups;
+  for (const auto& group : adopted->groups) groups.push_back({group.key, group.vteps});
+  resolver_.adopt_network(vni, groups, actions_);
+  for (const auto& entry : adopted->fdb) resolver_.adopt_fdb(entry.key, entry.vtep);
+  for (const auto& entry : adopted->neighbours) resolver_.adopt_neighbour(entry.key, entry.mac);
+  end_turn();
+  return {};
+}
+
+void Agent::remove_network(Vni vni) {
+  resolver_.remove_network(vni, actions_);
+  end_turn();
+  datapath_->remove_network(vni);
+}
+
+void Agent::add_port(const std::string& dev, const MacKey& guest, Completion<void> done) {
+  set_local(guest, true);
+  datapath_->add_port(dev, guest, [this, guest, done = std::move(done)](const auto& added) {
+    if (added) return done({});
+    set_local(guest, false);
+    done(added.error());
+  });
+}
+
+void Agent::remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) {
+  datapath_->remove_port(dev, [this, guest, done = std::move(done)](const Status& status) {
+    if (!status && status.error().code != ErrorCode::kNotFound) return done(status);
+    set_local(guest, false);
+    done({});
+  });
+}
+
+void Agent::set_local(const MacKey& guest, bool here) {
+  if (here)
+    resolver_.add_local(guest, actions_);
+  else
+    resolver_.remove_local(guest, actions_);
+  if (!here) announcements_.remove(guest);
+  end_turn();
+}
+
+void Agent::save(Completion<void> done) {
+  writer_.save(ports_.state(session_.info().store), std::move(done));
+}
+
+void Agent::on_port(const Port& port, bool deleted) {
+  journal_.info(describe(port, deleted));
+  if (watcher_ != nullptr) watcher_->on_port(port, deleted);
+}
+
+// --- to show
+
+const std::string& Agent::host_name(HostId host) const {
+  static const std::string kNone;
+  const auto found = hosts_.find(host);
+  return found == hosts_.end() ? kNone : found->second.name;
+}
+
+const std::string& Agent::host_name(const Vtep& vtep) const {
+  const auto found = vteps_.find(vtep);
+  return host_name(found == vteps_.end() ? HostId{} : found->second);
+}
+
+}  // namespace dove::agent

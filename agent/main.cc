@@ -1,0 +1,54 @@
+// doved: the DOVE switch of a host. The parts, and who knows whom.
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "agent/agent.h"
+#include "agent/journal.h"
+#include "agent/local_service.h"
+#include "agent/options.h"
+
+namespace {
+
+constexpr int kCannotRun = 2;
+
+int finish(const dove::agent::Finish& finish) {
+  std::fputs(finish.text.c_str(), finish.code == 0 ? stdout : stderr);
+  return finish.code;
+}
+
+int run(const dove::agent::Options& options) {
+  using namespace dove::agent;
+  Journal journal{options.log_level};
+  asio::io_context loop{1};
+  asio::signal_set signals{loop, SIGTERM, SIGINT};
+  std::signal(SIGPIPE, SIG_IGN);
+
+  auto agent = Agent::open(loop, options, journal);
+  if (!agent) return journal.error(agent.error().message), kCannotRun;
+  auto local = LocalService::open(loop, **agent, options.socket);
+  if (!local) return journal.error(local.error().message), kCannotRun;
+
+  signals.async_wait([&](const std::error_code& error, int /*signal*/) {
+    if (error) return;
+    journal.info("stopping; what is in the kernel stays");
+    (*agent)->disconnect();
+    (*local)->stop([&] {
+      (*agent)->stop();
+      loop.stop();
+    });
+  });
+  (*agent)->start();
+  journal.info("doved " DOVE_VERSION " is up");
+  loop.run();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto options = dove::agent::parse_options(argc, argv);
+  if (const auto* end = std::get_if<dove::agent::Finish>(&options)) return finish(*end);
+  return run(std::get<dove::agent::Options>(options));
+}

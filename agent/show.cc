@@ -1,0 +1,197 @@
+#include "agent/show.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "api/convert.h"
+
+namespace dove::agent {
+namespace {
+
+v1::Port::State state_of(const Port& port) {
+  switch (port.state) {
+    case Port::State::kPending:
+      return v1::Port::PENDING;
+    case Port::State::kActive:
+      return v1::Port::ACTIVE;
+    case Port::State::kLost:
+      return v1::Port::LOST;
+    case Port::State::kAbsent:
+      break;
+  }
+  return v1::Port::ABSENT;
+}
+
+v1::FdbEntry fdb_entry(const Agent& agent, const MacKey& key, v1::FdbEntry::Kind kind) {
+  v1::FdbEntry entry;
+  entry.set_network(agent.ports().network_name(key.vni));
+  entry.set_vni(key.vni.value());
+  entry.set_dev(fmt::format("dvx{}", key.vni.value()));
+  entry.set_mac(api::to_bytes(key.mac));
+  entry.set_kind(kind);
+  return entry;
+}
+
+v1::FdbEntry fdb_entry(const Agent& agent, const MacKey& key, v1::FdbEntry::Kind kind,
+                       const Vtep& vtep) {
+  auto entry = fdb_entry(agent, key, kind);
+  entry.set_host(agent.host_name(vtep));
+  entry.set_vtep(api::to_bytes(vtep.address));
+  return entry;
+}
+
+v1::Neighbour neighbour(const Agent& agent, const IpKey& key,
+                        const std::optional<MacAddress>& mac) {
+  v1::Neighbour entry;
+  entry.set_network(agent.ports().network_name(key.vni));
+  entry.set_vni(key.vni.value());
+  entry.set_dev(fmt::format("dvx{}", key.vni.value()));
+  entry.set_ip(api::to_bytes(key.ip));
+  if (mac) entry.set_mac(api::to_bytes(*mac));
+  return entry;
+}
+
+void add_group(const Agent& agent, const MacKey& key, const std::vector<Vtep>& vteps,
+               std::vector<v1::FdbEntry>& out) {
+  if (vteps.empty()) out.push_back(fdb_entry(agent, key, v1::FdbEntry::EMPTY));
+  for (const auto& vtep : vteps) out.push_back(fdb_entry(agent, key, v1::FdbEntry::FLOOD, vtep));
+}
+
+// Which networks are meant: a predicate over VNIs.
+class Selection {
+ public:
+  static Result<Selection> make(const Agent& agent, const std::string& network) {
+    if (network.empty()) return Selection{std::nullopt};
+    for (const auto& settings : agent.ports().networks())
+      if (settings.name == network) return Selection{settings.vni};
+    return Error{ErrorCode::kNotFound, fmt::format("this host has no network \"{}\"", network)};
+  }
+  bool has(Vni vni) const { return !only_ || *only_ == vni; }
+
+ private:
+  explicit Selection(std::optional<Vni> only) : only_{only} {}
+  std::optional<Vni> only_;
+};
+
+v1::Event fdb_event(v1::FdbEntry entry, bool deleted) {
+  v1::Event event;
+  event.set_kind(v1::Event::FDB);
+  event.set_deleted(deleted);
+  *event.mutable_fdb() = std::move(entry);
+  return event;
+}
+
+v1::Event neighbour_event(v1::Neighbour entry, bool deleted) {
+  v1::Event event;
+  event.set_kind(v1::Event::NEIGHBOUR);
+  event.set_deleted(deleted);
+  *event.mutable_neighbour() = std::move(entry);
+  return event;
+}
+
+// One overload for each kind of change.
+struct EventsOf {
+  using Events = std::vector<v1::Event>;
+  const Agent& agent;
+
+  Events operator()(const SetFdb& change) const {
+    return {fdb_event(fdb_entry(agent, change.key, v1::FdbEntry::REMOTE, change.vtep), false)};
+  }
+  Events operator()(const SetLocalFdb& change) const {
+    return {fdb_event(fdb_entry(agent, change.key, v1::FdbEntry::LOCAL), false)};
+  }
+  Events operator()(const DeleteFdb& change) const {
+    return {fdb_event(fdb_entry(agent, change.key, v1::FdbEntry::REMOTE), true)};
+  }
+  Events operator()(const SetNeighbour& change) const {
+    return {neighbour_event(neighbour(agent, change.key, change.mac), false)};
+  }
+  Events operator()(const DeleteNeighbour& change) const {
+    return {neighbour_event(neighbour(agent, change.key, std::nullopt), true)};
+  }
+  Events operator()(const SetGroup& change) const {
+    std::vector<v1::FdbEntry> entries;
+    add_group(agent, change.key, change.vteps, entries);
+    Events events;
+    for (auto& entry : entries) events.push_back(fdb_event(std::move(entry), false));
+    return events;
+  }
+  Events operator()(const DeleteGroup& change) const {
+    return {fdb_event(fdb_entry(agent, change.key, v1::FdbEntry::FLOOD), true)};
+  }
+};
+
+}  // namespace
+
+v1::Port show(const Port& port, unsigned mtu) {
+  v1::Port message;
+  message.set_dev(port.dev);
+  message.set_endpoint(port.endpoint);
+  message.set_network(port.network);
+  message.set_vni(port.vni.value());
+  message.set_mac(api::to_bytes(port.mac));
+  for (const auto& ip : port.ips) message.add_ips(api::to_bytes(ip));
+  message.set_mtu(mtu);
+  message.set_state(state_of(port));
+  message.set_generation(port.generation);
+  return message;
+}
+
+v1::StatusReply show_status(const Agent& agent) {
+  const auto session = agent.session();
+  const auto age = std::chrono::steady_clock::now() - session.since;
+  v1::StatusReply message;
+  message.set_host(agent.options().host);
+  message.set_version(DOVE_VERSION);
+  message.set_vtep(api::to_bytes(agent.options().local.address));
+  message.set_vtep_port(agent.options().local.port);
+  message.set_miss_mode(agent.options().miss_mode == MissMode::kPunt ? "punt" : "notify");
+  if (session.connected) message.set_controller(session.controller);
+  message.set_connected(session.connected);
+  message.set_session_age_ms(static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(age).count()));
+  message.set_store_id(session.store.store_id);
+  message.set_revision(session.store.revision);
+  message.set_ports(static_cast<std::uint32_t>(agent.ports().list().size()));
+  message.set_networks(static_cast<std::uint32_t>(agent.ports().networks().size()));
+  message.set_hosts(static_cast<std::uint32_t>(agent.hosts()));
+  message.set_fdb_entries(agent.resolver().fdb().size());
+  message.set_neighbours(agent.resolver().neighbours().size());
+  message.set_mtu(agent.guest_mtu());
+  message.set_problem(session.problem);
+  return message;
+}
+
+Result<std::vector<v1::FdbEntry>> show_fdb(const Agent& agent, const std::string& network) {
+  const auto selection = Selection::make(agent, network);
+  if (!selection) return selection.error();
+  std::vector<v1::FdbEntry> entries;
+  for (const auto& key : agent.resolver().locals())
+    if (selection->has(key.vni)) entries.push_back(fdb_entry(agent, key, v1::FdbEntry::LOCAL));
+  for (const auto& row : agent.resolver().fdb())
+    if (selection->has(row.key.vni))
+      entries.push_back(fdb_entry(agent, row.key, v1::FdbEntry::REMOTE, row.vtep));
+  for (const auto& row : agent.resolver().groups())
+    if (selection->has(row.key.vni)) add_group(agent, row.key, row.vteps, entries);
+  if (agent.options().miss_mode != MissMode::kPunt) return entries;
+  for (const auto& settings : agent.ports().networks())
+    if (selection->has(settings.vni))
+      entries.push_back(fdb_entry(agent, {settings.vni, MacAddress{}}, v1::FdbEntry::PUNT));
+  return entries;
+}
+
+Result<std::vector<v1::Neighbour>> show_neighbours(const Agent& agent, const std::string& network) {
+  const auto selection = Selection::make(agent, network);
+  if (!selection) return selection.error();
+  std::vector<v1::Neighbour> entries;
+  for (const auto& row : agent.resolver().neighbours())
+    if (selection->has(row.key.vni)) entries.push_back(neighbour(agent, row.key, row.mac));
+  return entries;
+}
+
+std::vector<v1::Event> show_change(const Agent& agent, const KernelChange& change) {
+  return std::visit(EventsOf{agent}, change);
+}
+
+}  // namespace dove::agent
