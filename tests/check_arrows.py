@@ -23,7 +23,7 @@ ARROWS = {
 
 # A library whose headers and targets belong to some folders alone.
 OWNED = [
-    ("the kernel's netlink libraries", re.compile(r"libmnl/|netlink/|linux/rtnetlink"),
+    ("the kernel's netlink libraries", re.compile(r"libmnl/|netlink/"),
      re.compile(r"PkgConfig::(MNL|NL)$"), ("netlink/",)),
     ("SQLite", re.compile(r"sqlite3"), re.compile(r"PkgConfig::SQLITE$"), ("controller/store/",)),
     ("gRPC", re.compile(r"grpc(pp)?/"), re.compile(r"PkgConfig::GRPC$"),
