@@ -1,1 +1,188 @@
 #include "agent/resolver.h"
+
+#include <algorithm>
+
+#include "agent/resolver/state.h"
+
+namespace dove::agent {
+
+Resolver::Resolver(const Limits& limits) : state_{std::make_unique<State>(limits)} {}
+Resolver::~Resolver() = default;
+
+void Resolver::set_self(HostId self) { state_->flood_lists.set_self(self); }
+
+void Resolver::on_hosts(std::span<const HostChange> hosts, bool full, Actions& out) {
+  state_->on_hosts(hosts, full, out);
+}
+
+void Resolver::set_well_known_groups(std::span<const MacAddress> groups) {
+  state_->well_known_groups.assign(groups.begin(), groups.end());
+}
+
+void Resolver::add_network(Vni vni, Actions& out) { state_->open_network(vni, {}, out); }
+
+void Resolver::adopt_network(Vni vni, std::span<const GroupRow> groups, Actions& out) {
+  state_->open_network(vni, groups, out);
+}
+
+void Resolver::remove_network(Vni vni, Actions& out) {
+  state_->flood_lists.erase(vni);
+  if (Network* network = state_->records.network(vni)) state_->close_network(*network, out);
+}
+
+void Resolver::on_flood_list(Vni vni, std::span<const HostId> add, std::span<const HostId> remove,
+                             bool full, Actions& out) {
+  if (state_->flood_lists.change(vni, add, remove, full)) state_->set_groups(vni, out);
+}
+
+void Resolver::add_local(const MacKey& key, Actions& out) {
+  if (Network* network = state_->network_of(key.vni)) state_->add_local(*network, key.mac, out);
+}
+
+void Resolver::remove_local(const MacKey& key, Actions& out) {
+  MacRecord* record = state_->records.find(key);
+  if (record != nullptr && record->local) state_->remove_local(*record, out);
+}
+
+void Resolver::on_event(const MacMiss& miss, TimePoint now, Actions& out) {
+  State& state = *state_;
+  state.now = now;
+  ++state.counters.mac_misses;
+  Network* const network = state.network_of(miss.key.vni);
+  if (network == nullptr || miss.key.mac.is_zero()) return;
+  if (miss.key.mac.is_multicast()) return state.want_group(*network, miss.key.mac, out);
+  MacRecord* const record = state.want(*network, miss.key.mac, out);
+  if (record == nullptr) return;
+  state.set_again(*record, out);
+  state.settle(*record, out);
+}
+
+void Resolver::on_event(const IpMiss& miss, TimePoint now, Actions& out) {
+  State& state = *state_;
+  state.now = now;
+  ++state.counters.ip_misses;
+  Network* const network = state.network_of(miss.key.vni);
+  if (network == nullptr || !miss.key.ip.is_assignable()) return;
+  IpRecord* const record = state.want(*network, miss.key.ip, out);
+  if (record == nullptr) return;
+  state.set_again(*record, out);
+  state.settle(*record, out);
+}
+
+void Resolver::on_event(const AddressQuery& query, TimePoint now, Actions& out) {
+  State& state = *state_;
+  state.now = now;
+  ++state.counters.queries;
+  Network* const network = state.network_of(query.target.vni);
+  if (network == nullptr || !query.target.ip.is_assignable()) return;
+  IpRecord* const record = state.want(*network, query.target.ip, out);
+  if (record != nullptr) state.on_wanted_query(*record, query, out);
+}
+
+void Resolver::on_event(PuntedFrame&& frame, TimePoint now, Actions& out) {
+  State& state = *state_;
+  state.now = now;
+  ++state.counters.punted;
+  Network* const network = state.network_of(frame.destination.vni);
+  const MacAddress& mac = frame.destination.mac;
+  if (network == nullptr || mac.is_zero()) return;
+  if (mac.is_multicast()) return state.flood(*network, frame, out);
+  MacRecord* const record = state.want(*network, mac, out);
+  if (record != nullptr) state.on_wanted_frame(*record, std::move(frame), out);
+}
+
+void Resolver::on_binding(const MacBinding& binding, TimePoint now, Actions& out) {
+  state_->now = now;
+  state_->on_binding(binding, out);
+}
+
+void Resolver::on_binding(const IpBinding& binding, TimePoint now, Actions& out) {
+  state_->now = now;
+  state_->on_binding(binding, out);
+}
+
+void Resolver::on_fdb_gone(const MacKey& key, TimePoint now, Actions& out) {
+  State& state = *state_;
+  state.now = now;
+  Network* const network = state.records.network(key.vni);
+  if (network == nullptr) return;
+  if (Group* group = state.find_group(*network, key.mac))
+    return state.set_group(*network, *group, out);
+  MacRecord* const record = network->macs.find(key.mac);
+  if (record == nullptr || !is_installed(*record)) return;
+  if (record->local)
+    out.kernel.emplace_back(SetLocalFdb{key});
+  else
+    state.on_gone(*record, out);
+}
+
+void Resolver::on_neighbour_gone(const IpKey& key, TimePoint now, Actions&) {
+  state_->now = now;
+  IpRecord* const record = state_->records.find(key);
+  if (record == nullptr || !record->neighbour) return;
+  record->neighbour.reset();
+  RecordStore::count(*record);
+  state_->review_later(*record);
+}
+
+void Resolver::on_refused(const KernelChange& change, std::error_code error, TimePoint now) {
+  State& state = *state_;
+  state.now = now;
+  const bool deletes = std::holds_alternative<DeleteFdb>(change) ||
+                       std::holds_alternative<DeleteNeighbour>(change) ||
+                       std::holds_alternative<DeleteGroup>(change);
+  if (deletes && error == std::errc::no_such_file_or_directory) return;
+  ++state.counters.refused;
+  if (const auto* fdb = std::get_if<SetFdb>(&change)) state.on_refused(*fdb);
+  if (const auto* neighbour = std::get_if<SetNeighbour>(&change)) state.on_refused(*neighbour);
+  std::visit([&](const auto& refused) { state.repair_later(refused.key); }, change);
+}
+
+void Resolver::on_session_lost() { state_->online = false; }
+
+void Resolver::on_session_ready(bool new_store, TimePoint now, Actions& out) {
+  state_->now = now;
+  state_->online = true;
+  ++state_->session;
+  if (new_store) state_->forget_store();
+  state_->ask_everything(out);
+}
+
+void Resolver::adopt_fdb(const MacKey& key, const Vtep& vtep) {
+  Network* const network = state_->network_of(key.vni);
+  if (network == nullptr || !key.mac.is_unicast()) return;
+  MacRecord& record = state_->records.find_or_add(*network, key.mac);
+  if (!record.local) record.vtep = vtep;
+  RecordStore::count(record);
+}
+
+void Resolver::adopt_neighbour(const IpKey& key, const MacAddress& mac) {
+  Network* const network = state_->network_of(key.vni);
+  if (network == nullptr || !mac.is_unicast()) return;
+  IpRecord& record = state_->records.find_or_add(*network, key.ip);
+  record.neighbour = mac;
+  if (record.known != Known::kFound)
+    RecordStore::lead(record, state_->records.find_or_add(*network, mac));
+  RecordStore::count(record);
+}
+
+void Resolver::on_time(TimePoint now, Actions& out) {
+  State& state = *state_;
+  state.now = now;
+  state.waiting.expire(now, [&](const Record& record) { state.count_drop(state.why(record)); });
+  state.run_expected(out);
+  state.run_reviews(out);
+  state.run_repairs(out);
+}
+
+std::optional<TimePoint> Resolver::next_deadline() const {
+  const State& state = *state_;
+  std::optional<TimePoint> first = state.waiting.next_due();
+  const auto consider = [&](TimePoint at) { first = first ? std::min(*first, at) : at; };
+  if (!state.reviews.empty()) consider(state.reviews.front().review_at);
+  if (!state.expected.empty()) consider(state.expected.front().expected_at);
+  if (!state.repairs.empty()) consider(state.repairs.front().at);
+  return first;
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,120 @@
+#include <algorithm>
+
+#include "agent/resolver/state.h"
+
+namespace dove::agent {
+namespace {
+
+// Not every answer of a controller that says "ask again at once" is worth asking again at once.
+constexpr std::chrono::milliseconds kShortestTtl{100};
+
+Known known_by(Verdict verdict) noexcept {
+  switch (verdict) {
+    case Verdict::kFound:
+      return Known::kFound;
+    case Verdict::kDenied:
+      return Known::kDenied;
+    case Verdict::kNotFound:
+      break;
+  }
+  return Known::kNotFound;
+}
+
+}  // namespace
+
+// Takes over what is said, unless it is older than what is known.
+template <class Binding, class R>
+bool Resolver::State::accept(const Binding& binding, R& record) {
+  if (binding.revision < record.revision) {
+    ++counters.stale_answers;
+    return false;
+  }
+  record.revision = binding.revision;
+  record.session = session;
+  record.asking = false;
+  record.known = known_by(binding.verdict);
+  if (record.known != Known::kFound) {
+    ++counters.negatives;
+    record.negative_until = now + std::max(binding.ttl, kShortestTtl);
+  }
+  return true;
+}
+
+// A word about a key we hold no longer: it crossed our forget, or the controller missed it.
+void Resolver::State::on_unknown(const Key& key, Actions& out) {
+  count_drop(DropReason::kForgotten);
+  if (online) out.forget.push_back(key);
+}
+
+void Resolver::State::on_binding(const MacBinding& binding, Actions& out) {
+  ++counters.answers;
+  MacRecord* const record = records.find(binding.key);
+  if (record == nullptr) return on_unknown(binding.key, out);
+  if (!accept(binding, *record)) return;
+  record->ListNode<InExpected>::leave();
+  record->host = binding.host;
+  RecordStore::count(*record);
+  review_later(*record);
+  settle(*record, out);
+}
+
+void Resolver::State::on_binding(const IpBinding& binding, Actions& out) {
+  ++counters.answers;
+  IpRecord* const record = records.find(binding.key);
+  if (record == nullptr) return on_unknown(binding.key, out);
+  if (!accept(binding, *record)) return;
+  review_later(*record);
+  if (record->known == Known::kFound) {
+    on_owner(*record, binding.mac, out);
+  } else {
+    delete_neighbour(*record, out);
+    lead_nowhere(*record);
+  }
+  RecordStore::count(*record);
+  settle(*record, out);
+}
+
+void Resolver::State::on_owner(IpRecord& record, const MacAddress& mac, Actions& out) {
+  MacRecord* const owner = owner_of(record, mac, out);
+  if (owner == nullptr) {  // no room to know it: as if there had been no answer
+    record.known = Known::kNothing;
+    record.asking = true;
+    return;
+  }
+  if (record.owner != owner) lead_nowhere(record);
+  RecordStore::lead(record, *owner);
+  owner->wanted_until = std::max(owner->wanted_until, record.wanted_until);
+  if (owner->local || owner->asking) return;
+  if (owner->known == Known::kNothing)
+    expect(*owner);
+  else
+    seek(*owner, out);
+}
+
+MacRecord* Resolver::State::owner_of(IpRecord& record, const MacAddress& mac, Actions& out) {
+  Network& network = *record.network;
+  if (MacRecord* const owner = network.macs.find(mac)) return owner;
+  RecordStore::count(record);  // resolved by now, so that it is not what makes room
+  if (!make_room(network, out)) return nullptr;
+  MacRecord& owner = network.macs.add(network, mac);
+  RecordStore::count(owner);
+  return &owner;
+}
+
+void Resolver::State::lead_nowhere(IpRecord& record) {
+  MacRecord* const owner = record.owner;
+  RecordStore::lead_nowhere(record);
+  if (owner != nullptr && !is_resting(*owner)) review_later(*owner);
+}
+
+// Its binding comes with that of the IP which leads to it.
+void Resolver::State::expect(MacRecord& record) {
+  record.asking = true;
+  record.rounds = 1;
+  record.session = session;
+  record.expected_at = now + limits.expect;
+  expected.push_back(record);
+  review_later(record);
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,124 @@
+#include "agent/resolver/state.h"
+
+namespace dove::agent {
+
+// A group has its list from when it is first seen. Seen again long after, the kernel lost it.
+void Resolver::State::want_group(Network& network, const MacAddress& mac, Actions& out) {
+  if (Group* group = find_group(network, mac)) {
+    if (now - group->set_at > limits.answer_late) set_group(network, *group, out);
+  } else if (network.groups.size() < network.well_known_groups + limits.groups_per_network) {
+    network.groups.push_back(Group{mac});
+    set_group(network, network.groups.back(), out);
+  } else {
+    count_drop(DropReason::kGroupLimit);
+  }
+}
+
+// The kernel had no list for it, so nobody got this frame.
+void Resolver::State::flood(Network& network, const PuntedFrame& frame, Actions& out) {
+  want_group(network, frame.destination.mac, out);
+  if (find_group(network, frame.destination.mac) == nullptr) return;
+  for (const Vtep& vtep : flood_lists.vteps(network.vni))
+    out.resends.push_back(Resend{frame.packets, vtep});
+}
+
+// The record, asked for if need be; nullptr when there is no room for it.
+MacRecord* Resolver::State::want(Network& network, const MacAddress& mac, Actions& out) {
+  MacRecord* record = network.macs.find(mac);
+  if (record == nullptr) {
+    if (!make_room(network, out)) return nullptr;
+    record = &network.macs.add(network, mac);
+    RecordStore::count(*record);
+  }
+  record->wanted_until = now + limits.wait;
+  if (!record->local) seek(*record, out);
+  return record;
+}
+
+IpRecord* Resolver::State::want(Network& network, const IpAddress& ip, Actions& out) {
+  IpRecord* record = network.ips.find(ip);
+  if (record == nullptr) {
+    if (!make_room(network, out)) return nullptr;
+    record = &network.ips.add(network, ip);
+    RecordStore::count(*record);
+  }
+  record->wanted_until = now + limits.wait;
+  seek(*record, out);
+  if (record->known == Known::kFound && !record->owner->local) {
+    record->owner->wanted_until = record->wanted_until;
+    seek(*record->owner, out);
+  }
+  return record;
+}
+
+// Once the kernel has had the neighbour for a while, it answers by itself.
+void Resolver::State::on_wanted_query(IpRecord& record, const AddressQuery& query, Actions& out) {
+  const bool kernel_answers = record.neighbour && now - record.installed_at > limits.answer_late;
+  settle(record, out);
+  if (record.known == Known::kFound && is_answerable(*record.owner)) {
+    if (!kernel_answers) answer(query, *record.owner, out);
+  } else if (const auto reason = waiting.add(record, query, now)) {
+    count_drop(*reason);
+  }
+}
+
+void Resolver::State::on_wanted_frame(MacRecord& record, PuntedFrame&& frame, Actions& out) {
+  settle(record, out);
+  if (const Vtep* to = destination(record)) {
+    out.resends.push_back(Resend{std::move(frame.packets), *to});
+  } else if (record.local) {
+    count_drop(DropReason::kLocal);
+  } else if (const auto reason = waiting.add(record, frame.source, std::move(frame.packets), now)) {
+    count_drop(*reason);
+  }
+}
+
+// A miss for what was installed long ago: the kernel lost it without a word that reached us.
+void Resolver::State::set_again(MacRecord& record, Actions& out) {
+  if (!is_installed(record) || now - record.installed_at <= limits.answer_late) return;
+  record.installed_at = now;
+  if (record.local)
+    out.kernel.emplace_back(SetLocalFdb{key(record)});
+  else
+    out.kernel.emplace_back(SetFdb{key(record), *record.vtep});
+}
+
+void Resolver::State::set_again(IpRecord& record, Actions& out) {
+  if (!record.neighbour || now - record.installed_at <= limits.answer_late) return;
+  record.installed_at = now;
+  out.kernel.emplace_back(SetNeighbour{key(record), *record.neighbour});
+}
+
+// Aged, or deleted by somebody. What led there goes too, and so does our interest.
+void Resolver::State::on_gone(MacRecord& record, Actions& out) {
+  ++counters.aged;
+  record.vtep.reset();
+  record.ips.for_each([&](IpRecord& ip) {
+    delete_neighbour(ip, out);
+    if (ip.waiting == 0) drop(ip, out);
+  });
+  if (record.waiting == 0 && record.ips.empty()) return drop(record, out);
+  RecordStore::count(record);
+  review_later(record);
+}
+
+// The kernel may still have what was there before; repair deletes it.
+void Resolver::State::on_refused(const SetFdb& change) {
+  MacRecord* const record = records.find(change.key);
+  if (record == nullptr || record->vtep != change.vtep) return;
+  record->vtep.reset();
+  record->refused_until = now + limits.ask_again;
+  RecordStore::count(*record);
+  review_later(*record);
+}
+
+void Resolver::State::on_refused(const SetNeighbour& change) {
+  IpRecord* const record = records.find(change.key);
+  if (record == nullptr || record->neighbour != change.mac) return;
+  record->neighbour.reset();
+  record->refused_until = now + limits.ask_again;
+  RecordStore::count(*record);
+  review_later(*record);
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,111 @@
+#include "agent/resolver/state.h"
+
+namespace dove::agent {
+
+// The remote host where it is, when one is known.
+const Vtep* Resolver::State::destination(const MacRecord& record) const {
+  const bool remote =
+      !record.local && record.known == Known::kFound && !flood_lists.is_self(record.host);
+  return remote ? flood_lists.vtep_of(record.host) : nullptr;
+}
+
+void Resolver::State::settle(MacRecord& record, Actions& out) {
+  if (const Vtep* to = destination(record)) {
+    if (record.vtep || is_wanted(record)) set_fdb(record, *to, out);
+    serve_frames(record, *to, out);
+  } else if (record.local) {
+    drop_waiters(record, DropReason::kLocal);
+  } else if (record.known != Known::kNothing) {
+    delete_entries(record, out);
+  }
+  record.ips.for_each([&](IpRecord& ip) { settle(ip, out); });
+  rest(record);
+}
+
+void Resolver::State::settle(IpRecord& record, Actions& out) {
+  if (record.known == Known::kNothing) {
+    // An adopted neighbour stays until an answer, unless its MAC turns out to be here or gone.
+    if (record.owner != nullptr && record.owner->local) delete_neighbour(record, out);
+    return;
+  }
+  if (record.known != Known::kFound) return delete_neighbour(record, out);
+
+  MacRecord& owner = *record.owner;
+  if (const Vtep* to = destination(owner)) {
+    if (record.neighbour || is_wanted(record)) {
+      set_fdb(owner, *to, out);
+      set_neighbour(record, out);
+    }
+    serve_queries(record, out);
+  } else if (owner.local) {  // on the bridge, where it answers for itself
+    delete_neighbour(record, out);
+    waiting.serve(record, [](Waiter::What&&) {});
+  }
+  if (record.neighbour && record.neighbour != owner.mac) delete_neighbour(record, out);
+  rest(record);
+}
+
+void Resolver::State::set_fdb(MacRecord& record, const Vtep& vtep, Actions& out) {
+  if (record.vtep == vtep || now < record.refused_until) return;
+  out.kernel.emplace_back(SetFdb{key(record), vtep});
+  record.vtep = vtep;
+  record.installed_at = now;
+  ++counters.installed;
+}
+
+// Only behind the FDB entry that it needs.
+void Resolver::State::set_neighbour(IpRecord& record, Actions& out) {
+  const MacRecord& owner = *record.owner;
+  if (!owner.vtep || record.neighbour == owner.mac || now < record.refused_until) return;
+  out.kernel.emplace_back(SetNeighbour{key(record), owner.mac});
+  record.neighbour = owner.mac;
+  record.installed_at = now;
+  ++counters.installed;
+}
+
+void Resolver::State::delete_neighbour(IpRecord& record, Actions& out) {
+  if (!record.neighbour) return;
+  out.kernel.emplace_back(DeleteNeighbour{key(record)});
+  record.neighbour.reset();
+  RecordStore::count(record);
+  review_later(record);
+}
+
+// The neighbours first: none may lead to a MAC without an entry.
+void Resolver::State::delete_entries(MacRecord& record, Actions& out) {
+  record.ips.for_each([&](IpRecord& ip) { delete_neighbour(ip, out); });
+  if (!record.vtep) return;
+  out.kernel.emplace_back(DeleteFdb{key(record)});
+  record.vtep.reset();
+  RecordStore::count(record);
+  review_later(record);
+}
+
+void Resolver::State::serve_frames(MacRecord& record, const Vtep& vtep, Actions& out) {
+  waiting.serve(record, [&](Waiter::What&& what) {
+    out.resends.push_back(Resend{std::get<PuntedPackets>(std::move(what)), vtep});
+  });
+}
+
+void Resolver::State::serve_queries(IpRecord& record, Actions& out) {
+  waiting.serve(record, [&](Waiter::What&& what) {
+    answer(std::get<AddressQuery>(what), *record.owner, out);
+  });
+}
+
+// A guest of this host answers by itself, and nobody is told of his own address by others.
+void Resolver::State::answer(const AddressQuery& query, const MacRecord& owner, Actions& out) {
+  if (owner.local || owner.mac == query.asker) return;
+  out.answers.push_back(AnswerQuery{query, owner.mac});
+}
+
+void Resolver::State::drop_waiters(Record& record, DropReason reason) {
+  waiting.serve(record, [&](Waiter::What&&) { count_drop(reason); });
+}
+
+// What the kernel keeps in use needs no review.
+void Resolver::State::rest(Record& record) const {
+  if (!record.asking && is_resting(record)) record.ListNode<InReview>::leave();
+}
+
+}  // namespace dove::agent

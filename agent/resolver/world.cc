@@ -1,0 +1,110 @@
+#include <algorithm>
+
+#include "agent/resolver/state.h"
+
+namespace dove::agent {
+
+void Resolver::State::on_hosts(std::span<const HostChange> changes, bool full, Actions& out) {
+  std::vector<HostId> changed;
+  if (full) {
+    std::vector<HostId> told;
+    for (const HostChange& change : changes) told.push_back(change.id);
+    std::sort(told.begin(), told.end());
+    for (const HostId host : flood_lists.hosts())
+      if (!std::binary_search(told.begin(), told.end(), host)) {
+        flood_lists.set_host(host, std::nullopt);
+        changed.push_back(host);
+      }
+  }
+  for (const HostChange& change : changes)
+    if (flood_lists.set_host(change.id, change.vtep)) changed.push_back(change.id);
+  if (changed.empty()) return;
+
+  for (const Vni vni : flood_lists.refresh(changed)) set_groups(vni, out);
+  std::sort(changed.begin(), changed.end());
+  records.for_each_network([&](Network& network) {
+    network.macs.for_each([&](MacRecord& record) {
+      if (record.known == Known::kFound &&
+          std::binary_search(changed.begin(), changed.end(), record.host))
+        settle(record, out);
+    });
+  });
+}
+
+void Resolver::State::open_network(Vni vni, std::span<const GroupRow> adopted, Actions& out) {
+  if (records.network(vni) != nullptr) return;
+  Network& network = records.add_network(vni);
+  const auto row_of = [&](const MacAddress& mac) {
+    return std::find_if(adopted.begin(), adopted.end(),
+                        [&](const GroupRow& row) { return row.key.mac == mac; });
+  };
+  const auto broadcast = row_of(MacAddress::broadcast());
+  const bool keep = broadcast != adopted.end() && flood_lists.adopt(vni, broadcast->vteps);
+
+  std::vector<MacAddress> groups{MacAddress::broadcast()};
+  groups.insert(groups.end(), well_known_groups.begin(), well_known_groups.end());
+  network.well_known_groups = groups.size();
+  for (const GroupRow& row : adopted) {
+    if (std::find(groups.begin(), groups.end(), row.key.mac) != groups.end()) continue;
+    if (groups.size() < network.well_known_groups + limits.groups_per_network)
+      groups.push_back(row.key.mac);
+    else
+      out.kernel.emplace_back(DeleteGroup{row.key});
+  }
+  for (const MacAddress& mac : groups) {
+    network.groups.push_back(Group{mac, now});
+    if (!keep || row_of(mac) == adopted.end()) set_group(network, network.groups.back(), out);
+  }
+}
+
+void Resolver::State::close_network(Network& network, Actions& out) {
+  network.ips.for_each([&](IpRecord& record) {
+    drop_waiters(record, DropReason::kUnknownNetwork);
+    forget(record, out);
+  });
+  network.macs.for_each([&](MacRecord& record) {
+    drop_waiters(record, DropReason::kUnknownNetwork);
+    forget(record, out);
+  });
+  flood_lists.erase(network.vni);
+  records.remove_network(network);
+}
+
+void Resolver::State::set_groups(Vni vni, Actions& out) {
+  Network* network = records.network(vni);
+  if (network == nullptr) return;
+  for (Group& group : network->groups) set_group(*network, group, out);
+}
+
+void Resolver::State::set_group(Network& network, Group& group, Actions& out) const {
+  group.set_at = now;
+  out.kernel.emplace_back(SetGroup{{network.vni, group.mac}, flood_lists.vteps(network.vni)});
+}
+
+Group* Resolver::State::find_group(Network& network, const MacAddress& mac) const {
+  const auto at = std::find_if(network.groups.begin(), network.groups.end(),
+                               [&](const Group& group) { return group.mac == mac; });
+  return at != network.groups.end() ? &*at : nullptr;
+}
+
+void Resolver::State::add_local(Network& network, const MacAddress& mac, Actions& out) {
+  MacRecord& record = records.find_or_add(network, mac);
+  if (record.local) return;
+  record.local = true;
+  record.vtep.reset();
+  record.installed_at = now;
+  RecordStore::count(record);
+  out.kernel.emplace_back(SetLocalFdb{key(record)});
+  settle(record, out);
+}
+
+// What the controller said of it holds again; the IPs that lead there may now be neighbours.
+void Resolver::State::remove_local(MacRecord& record, Actions& out) {
+  record.local = false;
+  out.kernel.emplace_back(DeleteFdb{key(record)});
+  RecordStore::count(record);
+  record.ips.for_each([&](IpRecord& ip) { review_later(ip); });
+  review_later(record);
+}
+
+}  // namespace dove::agent
