@@ -26,6 +26,17 @@ Status add_ip(std::string_view word, List& list) {
 }
 
 template <class Message>
+Keyword ip_keyword(Message& message) {
+  return {"ip",
+          [&message](std::string_view word) {
+            if (!is_auto(word)) return add_ip(word, *message.mutable_ips());
+            message.add_ips();  // an empty element: the controller is to choose
+            return Status{};
+          },
+          true};
+}
+
+template <class Message>
 Keyword shared_ip_keyword(Message& message) {
   return {"shared-ip",
           [&message](std::string_view word) { return add_ip(word, *message.mutable_shared_ips()); },
@@ -36,12 +47,6 @@ Status set_network(std::string_view word, v1::EndpointAdd& endpoint) {
   auto network = parse_name(word);
   if (!network) return network.error();
   endpoint.set_network(*std::move(network));
-  return {};
-}
-
-Status add_ip_or_auto(std::string_view word, v1::EndpointAdd& endpoint) {
-  if (!is_auto(word)) return add_ip(word, *endpoint.mutable_ips());
-  endpoint.add_ips();  // an empty element: the controller is to choose
   return {};
 }
 
@@ -58,8 +63,7 @@ Result<Action> parse_add(Words& words) {
   const std::array keywords{
       Keyword{"network", [&](std::string_view word) { return set_network(word, endpoint); }},
       Keyword{"mac", [&](std::string_view word) { return set_mac_or_auto(word, endpoint); }},
-      Keyword{"ip", [&](std::string_view word) { return add_ip_or_auto(word, endpoint); }, true},
-      shared_ip_keyword(endpoint)};
+      ip_keyword(endpoint), shared_ip_keyword(endpoint)};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
   if (endpoint.network().empty()) return missing("network");
   return change(std::move(operation));
@@ -68,15 +72,13 @@ Result<Action> parse_add(Words& words) {
 Result<Action> parse_set(Words& words) {
   auto name = take_name(words);
   if (!name) return name.error();
-  if (words.empty()) return incomplete();
+  if (words.empty()) return incomplete("what to set");
   v1::Operation operation;
   auto& endpoint = *operation.mutable_endpoint_set();
   endpoint.set_name(*std::move(name));
   const std::array keywords{
       Keyword{"mac", [&](std::string_view word) { return set_mac(word, endpoint); }},
-      Keyword{"ip", [&](std::string_view word) { return add_ip(word, *endpoint.mutable_ips()); },
-              true},
-      shared_ip_keyword(endpoint)};
+      ip_keyword(endpoint), shared_ip_keyword(endpoint)};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
   return change(std::move(operation));
 }
@@ -123,7 +125,8 @@ constinit const Object kEndpoint{
     .usage =
         "dovectl endpoint add NAME network NETWORK [ mac MAC ]\n"
         "               [ ip { IP | auto } ]... [ shared-ip IP ]...\n"
-        "       dovectl endpoint set NAME [ mac MAC ] [ ip IP ]... [ shared-ip IP ]...\n"
+        "       dovectl endpoint set NAME [ mac MAC ] [ ip { IP | auto } ]...\n"
+        "               [ shared-ip IP ]...\n"
         "       dovectl endpoint del NAME\n"
         "       dovectl endpoint show [ NAME ] [ network NETWORK ]",
     .commands = kCommands};

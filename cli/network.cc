@@ -84,7 +84,7 @@ Result<Action> parse_add(Words& words) {
 Result<Action> parse_set(Words& words) {
   auto name = take_name(words);
   if (!name) return name.error();
-  if (words.empty()) return incomplete();
+  if (words.empty()) return incomplete("what to set");
   v1::Operation operation;
   auto& network = *operation.mutable_network_set();
   network.set_name(*std::move(name));

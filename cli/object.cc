@@ -78,7 +78,7 @@ std::span<const Object* const> objects() noexcept { return kObjects; }
 
 Result<Action> parse_command(std::span<const std::string> all) {
   Words words{all};
-  if (words.empty()) return incomplete();
+  if (words.empty()) return incomplete("an object");
   const auto word = words.take();
   for (const auto* object : kObjects)
     if (matches(word, object->names)) return parse_in(*object, words);

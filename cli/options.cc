@@ -96,7 +96,7 @@ Status apply(std::string_view word, Words& rest, Options& options) {
   }
   std::string argument;
   if (option->argument) {
-    const auto value = rest.require();
+    const auto value = rest.require(fmt::format("a value behind \"{}\"", word));
     if (!value) return value.error();
     argument = *value;
   }

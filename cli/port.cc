@@ -45,7 +45,7 @@ Action show(v1::PortShowRequest request) {
 }
 
 Result<std::string> take_dev(Words& words) {
-  const auto word = words.require();
+  const auto word = words.require("a device's name");
   if (!word) return word.error();
   return parse_dev(*word);
 }

@@ -28,7 +28,7 @@ Result<Action> parse_del_tenant(Words& words) {
 Result<Action> parse_set(Words& words) {
   const auto name = take_name(words);
   if (!name) return name.error();
-  if (words.empty()) return incomplete();
+  if (words.empty()) return incomplete("what to set");
   v1::Operation operation;
   auto& tenant = *operation.mutable_tenant_set();
   tenant.set_name(*name);

@@ -46,7 +46,7 @@ Result<std::string> parse_name(std::string_view word) {
 }
 
 Result<std::string> take_name(Words& words) {
-  const auto word = words.require();
+  const auto word = words.require("a name");
   if (!word) return word.error();
   return parse_name(*word);
 }

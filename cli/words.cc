@@ -57,8 +57,8 @@ Error duplicate(std::string_view keyword, std::string_view value) {
 
 }  // namespace
 
-Result<std::string_view> Words::require() noexcept {
-  if (empty()) return incomplete();
+Result<std::string_view> Words::require(std::string_view expected) {
+  if (empty()) return incomplete(expected);
   return take();
 }
 
@@ -74,7 +74,7 @@ Status parse_keywords(Words& words, std::span<const Keyword> keywords) {
     const auto keyword = std::find_if(keywords.begin(), keywords.end(),
                                       [&](const Keyword& k) { return k.name == word; });
     if (keyword == keywords.end()) return unknown_keyword(word, keywords);
-    const auto value = words.require();
+    const auto value = words.require(fmt::format("a value behind \"{}\"", word));
     if (!value) return value.error();
     if (!keyword->repeatable && std::find(seen.begin(), seen.end(), word) != seen.end())
       return duplicate(word, *value);
@@ -84,8 +84,9 @@ Status parse_keywords(Words& words, std::span<const Keyword> keywords) {
   return {};
 }
 
-Error incomplete() {
-  return {ErrorCode::kInvalid, "Command line is not complete. Try option \"help\""};
+Error incomplete(std::string_view expected) {
+  return {ErrorCode::kInvalid,
+          fmt::format("Command line is not complete. Try option \"help\" (expected {})", expected)};
 }
 
 Error missing(std::string_view keyword) {

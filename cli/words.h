@@ -30,8 +30,8 @@ class Words {
     words_ = words_.subspan(1);
     return word;
   }
-  // The next word, or the error that there is none.
-  Result<std::string_view> require() noexcept;
+  // The next word, or the error that there is none; `expected` says what it was to be ("a name").
+  Result<std::string_view> require(std::string_view expected);
   // Nothing may be left.
   Status finish() const;
 
@@ -54,7 +54,7 @@ struct Keyword {
 // Reads all that is left.
 Status parse_keywords(Words& words, std::span<const Keyword> keywords);
 
-Error incomplete();
+Error incomplete(std::string_view expected);
 // A keyword that the command cannot do without.
 Error missing(std::string_view keyword);
 // `Error: argument "WORD" is wrong: REASON`

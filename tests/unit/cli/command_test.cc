@@ -41,7 +41,10 @@ std::string refused(std::string_view line) {
   return outcome.err;
 }
 
-constexpr std::string_view kIncomplete = "Command line is not complete. Try option \"help\"";
+std::string incomplete_line(std::string_view expected) {
+  return "Command line is not complete. Try option \"help\" (expected " + std::string{expected} +
+         ")";
+}
 
 }  // namespace
 
@@ -52,9 +55,9 @@ TEST_CASE("tenant", "[cli]") {
   const auto set = asked("tenant set red routing deny").tenant_set();
   CHECK(set.name() == "red");
   CHECK(set.routing() == v1::Tenant::DENY);
-  CHECK(wrong("tenant add") == kIncomplete);
-  CHECK(wrong("tenant set red") == kIncomplete);
-  CHECK(wrong("tenant set red routing") == kIncomplete);
+  CHECK(wrong("tenant add") == incomplete_line("a name"));
+  CHECK(wrong("tenant set red") == incomplete_line("what to set"));
+  CHECK(wrong("tenant set red routing") == incomplete_line("a value behind \"routing\""));
   CHECK(wrong("tenant set red routing maybe") ==
         "Error: argument \"maybe\" is wrong: expected allow or deny");
   CHECK(wrong("tenant add red blue") ==
@@ -91,7 +94,7 @@ TEST_CASE("network", "[cli]") {
   CHECK(asked("network set web subnet 10.2.0.0/16").network_set().subnets_size() == 1);
 
   CHECK(wrong("network add web") == "Not enough information: \"tenant\" argument is required.");
-  CHECK(wrong("network set web") == kIncomplete);
+  CHECK(wrong("network set web") == incomplete_line("what to set"));
   CHECK(wrong("network set web vni 5") ==
         "Error: argument \"vni\" is wrong: expected subnet, gateway, learn");
   CHECK(wrong("network add web tenant red vni 1 vni 2") ==
@@ -140,6 +143,7 @@ TEST_CASE("endpoint", "[cli]") {
   const auto set = asked("endpoint set vm1 ip 10.1.0.6 ip 2001:db8::6").endpoint_set();
   CHECK(set.ips_size() == 2);
   CHECK(set.mac().empty());
+  CHECK(asked("endpoint set vm1 ip auto").endpoint_set().ips(0).empty());
   CHECK(asked("endpoint del vm1").endpoint_del() == "vm1");
 
   CHECK(wrong("endpoint add vm1") == "Not enough information: \"network\" argument is required.");
@@ -206,7 +210,7 @@ TEST_CASE("port, join and leave", "[cli]") {
         "Error: argument \"averyveryverylongname\" is wrong: a device's name has 1 to 15 bytes");
   CHECK(wrong("port del a/b") == "Error: argument \"a/b\" is wrong: no device can have this name");
   CHECK(wrong("port del ..") == "Error: argument \"..\" is wrong: no device can have this name");
-  CHECK(wrong("join") == kIncomplete);
+  CHECK(wrong("join") == incomplete_line("a name"));
   CHECK(wrong("join a b") == "Error: argument \"b\" is wrong: nothing is expected here");
   CHECK(refused("port add tap0 network web") ==
         "Error: port add DEV network is not supported by this version\n");
@@ -235,7 +239,7 @@ TEST_CASE("what the servers do not have yet is refused, and not advertised", "[c
 }
 
 TEST_CASE("unknown words", "[cli]") {
-  CHECK(wrong("") == kIncomplete);
+  CHECK(wrong("") == incomplete_line("an object"));
   CHECK(wrong("tenat show") ==
         "Object \"tenat\" is unknown, try \"dovectl help\". Did you mean \"tenant\"?");
   CHECK(wrong("xyzzy") == "Object \"xyzzy\" is unknown, try \"dovectl help\".");

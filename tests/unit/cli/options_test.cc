@@ -81,7 +81,8 @@ TEST_CASE("wrong options are named", "[cli]") {
   CHECK(error_of({"-jsno"}) ==
         "Option \"-jsno\" is unknown, try \"dovectl help\". Did you mean \"-json\"?");
   CHECK(error_of({"-w"}) == "Option \"-w\" is unknown, try \"dovectl help\".");
-  CHECK(error_of({"-b"}) == "Command line is not complete. Try option \"help\"");
+  CHECK(error_of({"-b"}) ==
+        "Command line is not complete. Try option \"help\" (expected a value behind \"-b\")");
   CHECK(error_of({"-json=1"}) ==
         "Error: argument \"-json=1\" is wrong: option -json takes no \"=\"");
   CHECK(error_of({"-wait=x"}) ==
