@@ -23,6 +23,7 @@ namespace dove::netlink {
 Result<std::vector<FdbEntry>> dump_fdb(Query& query, IfIndex device);
 // The entries of a bridge's table: `device` in them is the port.
 Result<std::vector<FdbEntry>> dump_bridge_fdb(Query& query, IfIndex bridge);
+// Those that the kernel makes itself for multicast addresses (kNoArp) are among them.
 Result<std::vector<NeighbourEntry>> dump_neighbours(Query& query, IfIndex device);
 Result<std::vector<Link>> dump_links(Query& query);
 

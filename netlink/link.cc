@@ -33,10 +33,8 @@ Error creation_error(std::string_view kind, std::string_view name, const Verdict
       fmt::format("this kernel has no {} devices (is the module \"{}\" there?)", kind, kind));
 }
 
-Error step_error(std::string_view step, std::string_view name, const Verdict& verdict) {
-  return system_error(fmt::format("{} \"{}\"", step, name), verdict.error.value(),
-                      verdict.to_string());
-}
+constexpr std::string_view kSetUp = "set up";
+constexpr std::string_view kBringUp = "bring up";
 
 std::string by_index(std::string_view what, IfIndex index) {
   return fmt::format("{} device {}", what, static_cast<int>(index));
@@ -84,34 +82,44 @@ Result<Link> Links::find(IfIndex index) {
 
 Result<std::vector<Link>> Links::all() { return dump_links(query_); }
 
-Result<Link> Links::create_vxlan(std::string_view name, const VxlanAttributes& vxlan,
-                                 const LinkSettings& settings) {
-  if (auto checked = check_device_name(name); !checked) return checked.error();
-  add_vxlan(batch_, name, vxlan, settings);
-  if (const Verdict& made = batch_.commit().front(); !made.ok())
-    return creation_error("vxlan", name, made);
-  return find(name);
-}
-
-// Two requests, because libnl-route has no attributes of a bridge; the second brings it up.
-Result<Link> Links::create_bridge(std::string_view name, const BridgeAttributes& bridge,
-                                  const LinkSettings& settings) {
-  if (auto checked = check_device_name(name); !checked) return checked.error();
-  LinkSettings down = settings;
-  down.up.reset();
-  add_bridge(batch_, name, down);
-  add_bridge_change(batch_, {.name = name}, bridge);
-  if (settings.up) add_change(batch_, {.name = name}, {.up = settings.up});
+// Carries out what the batch holds: the request that makes `name`, then `steps`, described by what
+// they do. When one of these is refused the device is removed again.
+Result<Link> Links::finish_creation(std::string_view kind, std::string_view name,
+                                    std::initializer_list<std::string_view> steps) {
   const auto verdicts = batch_.commit();
-  if (!verdicts[0].ok()) return creation_error("bridge", name, verdicts[0]);
-  for (const Verdict& verdict : verdicts.subspan(1)) {
+  if (!verdicts[0].ok()) return creation_error(kind, name, verdicts[0]);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Verdict& verdict = verdicts[i + 1];
     if (verdict.ok()) continue;
-    const Error error = step_error("set up bridge", name, verdict);
+    const Error error =
+        system_error(fmt::format("{} {} device \"{}\"", steps.begin()[i], kind, name),
+                     verdict.error.value(), verdict.to_string());
     add_removal(batch_, {.name = name});
     static_cast<void>(batch_.commit());
     return error;
   }
   return find(name);
+}
+
+Result<Link> Links::create_vxlan(std::string_view name, const VxlanAttributes& vxlan,
+                                 const LinkSettings& settings) {
+  if (auto checked = check_device_name(name); !checked) return checked.error();
+  add_vxlan(batch_, name, vxlan, settings);
+  add_later_settings(batch_, {.name = name}, settings);
+  if (!settings.up.value_or(false)) return finish_creation("vxlan", name, {kSetUp});
+  add_up(batch_, {.name = name}, true);
+  return finish_creation("vxlan", name, {kSetUp, kBringUp});
+}
+
+Result<Link> Links::create_bridge(std::string_view name, const BridgeAttributes& bridge,
+                                  const LinkSettings& settings) {
+  if (auto checked = check_device_name(name); !checked) return checked.error();
+  add_bridge(batch_, name, settings);
+  add_later_settings(batch_, {.name = name}, settings);
+  add_bridge_change(batch_, {.name = name}, bridge, false);
+  if (!settings.up.value_or(false)) return finish_creation("bridge", name, {kSetUp, kSetUp});
+  add_up(batch_, {.name = name}, true);
+  return finish_creation("bridge", name, {kSetUp, kSetUp, kBringUp});
 }
 
 Result<OverlayLinks> Links::create_overlay(const Overlay& overlay) {
@@ -120,7 +128,7 @@ Result<OverlayLinks> Links::create_overlay(const Overlay& overlay) {
   bridge_settings.up = true;
   auto bridge = create_bridge(overlay.bridge_name, overlay.bridge, bridge_settings);
   if (!bridge) return bridge.error();
-  auto vxlan = create_port(overlay, bridge->index);
+  auto vxlan = create_vxlan_port(overlay, bridge->index);
   if (!vxlan) {
     static_cast<void>(remove(bridge->index));
     return vxlan.error();
@@ -129,24 +137,16 @@ Result<OverlayLinks> Links::create_overlay(const Overlay& overlay) {
 }
 
 // The port flags are there before the first frame can pass.
-Result<Link> Links::create_port(const Overlay& overlay, IfIndex bridge) {
+Result<Link> Links::create_vxlan_port(const Overlay& overlay, IfIndex bridge) {
   LinkSettings settings = overlay.vxlan_settings;
   settings.master = bridge;
-  settings.up.reset();
   const LinkName name{.name = overlay.vxlan_name};
   add_vxlan(batch_, overlay.vxlan_name, overlay.vxlan, settings);
+  add_later_settings(batch_, name, settings);
   add_port_change(batch_, name, overlay.vxlan_port);
-  add_change(batch_, name, {.up = true});
-  const auto verdicts = batch_.commit();
-  if (!verdicts[0].ok()) return creation_error("vxlan", overlay.vxlan_name, verdicts[0]);
-  if (verdicts[1].ok() && verdicts[2].ok()) return find(overlay.vxlan_name);
-
-  const Error error = verdicts[1].ok()
-                          ? step_error("bring up vxlan device", overlay.vxlan_name, verdicts[2])
-                          : step_error("set port flags of", overlay.vxlan_name, verdicts[1]);
-  add_removal(batch_, name);
-  static_cast<void>(batch_.commit());
-  return error;
+  add_up(batch_, name, true);
+  return finish_creation("vxlan", overlay.vxlan_name,
+                         {kSetUp, "set the bridge port flags of", kBringUp});
 }
 
 Status Links::create_veth(std::string_view name, std::string_view peer) {
@@ -164,7 +164,9 @@ Status Links::change(IfIndex index, const LinkSettings& settings) {
 }
 
 Status Links::change_bridge(IfIndex index, const BridgeAttributes& bridge) {
-  add_bridge_change(batch_, {.index = index}, bridge);
+  const auto link = find(index);
+  if (!link) return link.error();
+  add_bridge_change(batch_, {.index = index}, bridge, link->bridge && link->bridge->vlan_filtering);
   return batch_.commit_all(by_index("change the bridge attributes of", index));
 }
 
@@ -202,18 +204,18 @@ void add_address_request(Batch& batch, std::uint16_t type, IfIndex index, const 
   if (add && ip.is_v6()) builder.put_number(IFA_FLAGS, std::uint32_t{IFA_F_NODAD});
 }
 
-void add_unreachable_request(Batch& batch, std::uint16_t type, const IpAddress& destination,
+void add_unreachable_request(Batch& batch, std::uint16_t type, const Prefix& destination,
                              std::uint32_t metric) {
   rtmsg header{};
-  header.rtm_family = static_cast<std::uint8_t>(destination.family());
-  header.rtm_dst_len = static_cast<std::uint8_t>(destination.bits());
+  header.rtm_family = static_cast<std::uint8_t>(destination.network().family());
+  header.rtm_dst_len = static_cast<std::uint8_t>(destination.length());
   header.rtm_table = RT_TABLE_MAIN;
   header.rtm_protocol = RTPROT_STATIC;
   header.rtm_scope = RT_SCOPE_UNIVERSE;
   header.rtm_type = RTN_UNREACHABLE;
   batch.begin(type, type == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_EXCL : 0)
       .family(header)
-      .put(RTA_DST, destination.wire())
+      .put(RTA_DST, destination.network().wire())
       .put_number(RTA_PRIORITY, metric);
 }
 
@@ -232,13 +234,13 @@ Status Links::remove_address(IfIndex index, const IpAddress& address, unsigned p
                   EADDRNOTAVAIL);
 }
 
-Status Links::add_unreachable(const IpAddress& destination, std::uint32_t metric) {
+Status Links::add_unreachable(const Prefix& destination, std::uint32_t metric) {
   add_unreachable_request(batch_, RTM_NEWROUTE, destination, metric);
   return tolerate(batch_.commit().front(),
                   fmt::format("add the route \"unreachable {}\"", destination.to_string()), EEXIST);
 }
 
-Status Links::remove_unreachable(const IpAddress& destination, std::uint32_t metric) {
+Status Links::remove_unreachable(const Prefix& destination, std::uint32_t metric) {
   add_unreachable_request(batch_, RTM_DELROUTE, destination, metric);
   return tolerate(batch_.commit().front(),
                   fmt::format("remove the route \"unreachable {}\"", destination.to_string()),

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "core/ip_address.h"
 #include "core/mac_address.h"
+#include "core/prefix.h"
 #include "core/result.h"
 #include "core/vni.h"
 #include "core/vtep.h"
@@ -159,14 +161,17 @@ class Links {
   // Adding what is there, and removing what is not, succeeds.
   Status add_address(IfIndex index, const IpAddress& address, unsigned prefix_length);
   Status remove_address(IfIndex index, const IpAddress& address, unsigned prefix_length);
-  // A route "unreachable `destination` metric `metric`": what stands behind a better one.
-  Status add_unreachable(const IpAddress& destination, std::uint32_t metric);
-  Status remove_unreachable(const IpAddress& destination, std::uint32_t metric);
+  // The route "unreachable `destination` metric `metric`" in the main table: what remains when the
+  // better route to the same prefix goes away with its device.
+  Status add_unreachable(const Prefix& destination, std::uint32_t metric);
+  Status remove_unreachable(const Prefix& destination, std::uint32_t metric);
 
  private:
   Links(Query query, Batch batch) : query_{std::move(query)}, batch_{std::move(batch)} {}
   Result<Link> ask(std::string_view name, IfIndex index);
-  Result<Link> create_port(const Overlay& overlay, IfIndex bridge);
+  Result<Link> create_vxlan_port(const Overlay& overlay, IfIndex bridge);
+  Result<Link> finish_creation(std::string_view kind, std::string_view name,
+                               std::initializer_list<std::string_view> steps);
 
   Query query_;
   Batch batch_;

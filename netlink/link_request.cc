@@ -32,17 +32,32 @@ RouteAddress address(int family, ByteView wire) {
   return RouteAddress{nl_addr_build(family, wire.data(), wire.size())};
 }
 
-void apply(rtnl_link* link, const LinkName& which, const LinkSettings& settings) {
-  if (!which.name.empty()) rtnl_link_set_name(link, std::string{which.name}.c_str());
-  if (which.name.empty()) rtnl_link_set_ifindex(link, static_cast<int>(which.index));
+void address_by(rtnl_link* link, const LinkName& which) {
+  if (which.name.empty())
+    rtnl_link_set_ifindex(link, static_cast<int>(which.index));
+  else
+    rtnl_link_set_name(link, std::string{which.name}.c_str());
+}
+
+// What the kernel takes in the message that makes a device.
+void apply_at_birth(rtnl_link* link, const LinkSettings& settings) {
   if (settings.mac) rtnl_link_set_addr(link, address(AF_LLC, settings.mac->wire()).get());
   if (settings.master) rtnl_link_set_master(link, static_cast<int>(*settings.master));
   if (settings.mtu) rtnl_link_set_mtu(link, *settings.mtu);
   if (settings.tx_queue_length) rtnl_link_set_txqlen(link, *settings.tx_queue_length);
+}
+
+// What it takes only afterwards: it ignores an alias and refuses an address mode before.
+void apply_later(rtnl_link* link, const LinkSettings& settings) {
   if (settings.alias) rtnl_link_set_ifalias(link, settings.alias->c_str());
   if (settings.no_ipv6_addresses) rtnl_link_inet6_set_addr_gen_mode(link, IN6_ADDR_GEN_MODE_NONE);
-  if (settings.up && *settings.up) rtnl_link_set_flags(link, IFF_UP);
-  if (settings.up && !*settings.up) rtnl_link_unset_flags(link, IFF_UP);
+}
+
+void apply_up(rtnl_link* link, bool up) {
+  if (up)
+    rtnl_link_set_flags(link, IFF_UP);
+  else
+    rtnl_link_unset_flags(link, IFF_UP);
 }
 
 void add_request(Batch& batch, rtnl_link* link, int flags) {
@@ -92,7 +107,8 @@ Builder& begin_change(Batch& batch, std::uint16_t type, const LinkName& link) {
 void add_vxlan(Batch& batch, std::string_view name, const VxlanAttributes& vxlan,
                const LinkSettings& settings) {
   const RouteLink link{rtnl_link_vxlan_alloc()};
-  apply(link.get(), LinkName{.name = name}, settings);
+  address_by(link.get(), {.name = name});
+  apply_at_birth(link.get(), settings);
   apply(link.get(), vxlan);
   add_request(batch, link.get(), NLM_F_CREATE | NLM_F_EXCL);
 }
@@ -100,29 +116,52 @@ void add_vxlan(Batch& batch, std::string_view name, const VxlanAttributes& vxlan
 void add_bridge(Batch& batch, std::string_view name, const LinkSettings& settings) {
   const RouteLink link{rtnl_link_alloc()};
   rtnl_link_set_type(link.get(), "bridge");
-  apply(link.get(), LinkName{.name = name}, settings);
+  address_by(link.get(), {.name = name});
+  apply_at_birth(link.get(), settings);
   add_request(batch, link.get(), NLM_F_CREATE | NLM_F_EXCL);
 }
 
-void add_change(Batch& batch, const LinkName& which, const LinkSettings& settings) {
+void add_later_settings(Batch& batch, const LinkName& which, const LinkSettings& settings) {
   const RouteLink link{rtnl_link_alloc()};
-  apply(link.get(), which, settings);
+  address_by(link.get(), which);
+  apply_later(link.get(), settings);
   add_request(batch, link.get(), 0);
 }
 
-void add_bridge_change(Batch& batch, const LinkName& link, const BridgeAttributes& bridge) {
-  begin_change(batch, RTM_NEWLINK, link)
-      .begin_nest(IFLA_LINKINFO)
-      .put(IFLA_INFO_KIND, "bridge")
-      .begin_nest(IFLA_INFO_DATA)
-      .put_number(IFLA_BR_AGEING_TIME, bridge.ageing * kTicks)
-      .put_number(IFLA_BR_STP_STATE, std::uint32_t{bridge.stp})
-      .put_number(IFLA_BR_FORWARD_DELAY, bridge.forward_delay * kTicks)
-      .put_number(IFLA_BR_VLAN_FILTERING, std::uint8_t{bridge.vlan_filtering})
-      .put_number(IFLA_BR_MCAST_SNOOPING, std::uint8_t{bridge.multicast_snooping})
-      .put_number(IFLA_BR_MCAST_QUERIER, std::uint8_t{bridge.multicast_querier})
-      .end_nest()
-      .end_nest();
+void add_up(Batch& batch, const LinkName& which, bool up) {
+  const RouteLink link{rtnl_link_alloc()};
+  address_by(link.get(), which);
+  apply_up(link.get(), up);
+  add_request(batch, link.get(), 0);
+}
+
+// The kernel brings a device up before it looks at the address mode, so that "up" is a message of
+// its own when both are wanted.
+void add_change(Batch& batch, const LinkName& which, const LinkSettings& settings) {
+  const RouteLink link{rtnl_link_alloc()};
+  address_by(link.get(), which);
+  apply_at_birth(link.get(), settings);
+  apply_later(link.get(), settings);
+  add_request(batch, link.get(), 0);
+  if (settings.up) add_up(batch, which, *settings.up);
+}
+
+void add_bridge_change(Batch& batch, const LinkName& link, const BridgeAttributes& bridge,
+                       bool has_vlan_filtering) {
+  Builder& builder =
+      begin_change(batch, RTM_NEWLINK, link)
+          .begin_nest(IFLA_LINKINFO)
+          .put(IFLA_INFO_KIND, "bridge")
+          .begin_nest(IFLA_INFO_DATA)
+          .put_number(IFLA_BR_AGEING_TIME, bridge.ageing * kTicks)
+          .put_number(IFLA_BR_STP_STATE, std::uint32_t{bridge.stp})
+          .put_number(IFLA_BR_FORWARD_DELAY, bridge.forward_delay * kTicks)
+          .put_number(IFLA_BR_MCAST_SNOOPING, std::uint8_t{bridge.multicast_snooping})
+          .put_number(IFLA_BR_MCAST_QUERIER, std::uint8_t{bridge.multicast_querier});
+  // A kernel built without it refuses to be told that it is off.
+  if (bridge.vlan_filtering != has_vlan_filtering)
+    builder.put_number(IFLA_BR_VLAN_FILTERING, std::uint8_t{bridge.vlan_filtering});
+  builder.end_nest().end_nest();
 }
 
 void add_port_change(Batch& batch, const LinkName& link, const BridgePortFlags& flags) {

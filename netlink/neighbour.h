@@ -57,11 +57,11 @@ struct NeighbourEntry {
 enum class Change : std::uint8_t {
   kCreate,   // refused (EEXIST) when there
   kReplace,  // made or overwritten; the one destination of a unicast MAC
-  // One more destination in the list of a multicast, broadcast or all-zero MAC; there already:
-  // nothing changes and it succeeds.
+  // One more destination in the list of a multicast, broadcast or all-zero MAC, for which kReplace
+  // is refused once it is there. A destination that is there already: nothing changes, success.
   kAppend,
   // Refused (ENOENT) when absent. Of an FDB entry with a destination only that one goes (with its
-  // vni, port and via), without one the whole list goes.
+  // vni, port and via), without one the whole list goes. The kernel takes 0.0.0.0 and :: for none.
   kDelete,
 };
 
