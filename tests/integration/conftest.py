@@ -1,5 +1,6 @@
 """What every lab test shares. A module's LAB is the description of its lab (three hosts and two
-tenants with equal addresses if it has none); all of its tests use the one `lab`.
+tenants with equal addresses if it has none); all of its tests use the one `lab`. With LABS, name ->
+description, they run in each.
 """
 import os
 import signal
@@ -10,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
 from dovelab import Lab, spec  # noqa: E402
+from dovelab.lab import has_br_netfilter  # noqa: E402
 
 _figures = []
 _labs = {}
@@ -29,9 +31,24 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def pytest_generate_tests(metafunc):
+    labs = getattr(metafunc.module, "LABS", None)
+    if labs and "lab" in metafunc.fixturenames:
+        metafunc.parametrize("lab", list(labs), indirect=True, scope="module")
+
+
+def description(request):
+    if hasattr(request, "param"):
+        return request.module.LABS[request.param]
+    return getattr(request.module, "LAB", None) or spec.three_hosts()
+
+
 @pytest.fixture(scope="module")
 def lab(request):
-    made = Lab(getattr(request.module, "LAB", None) or spec.three_hosts())
+    wanted = description(request)
+    if wanted.get("br_netfilter") == 1 and not has_br_netfilter():
+        pytest.skip("this kernel has no br_netfilter")
+    made = Lab(wanted)
     _labs[request.module.__name__] = made
     try:
         made.up()

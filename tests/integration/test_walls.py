@@ -10,7 +10,9 @@ import time
 import pytest
 from dovelab import frames, netns, run, traffic, wait_until
 from dovelab.capture import Capture
+from dovelab.spec import three_hosts
 
+LABS = {f"br_netfilter {value}": {**three_hosts(), "br_netfilter": value} for value in (0, 1)}
 INSIDE, OTHER = "192.0.2.1", "2001:db8::1"  # addresses of the host that no guest should reach
 NOBODY = 65534
 

@@ -17,7 +17,7 @@ from .daemon import Daemon
 from .guest import Guest
 from .host import Host
 from .journal import Journal
-from .run import run, wait_until
+from .run import run
 
 _TREE = Path(__file__).resolve().parents[3]
 _REPORTS = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:")
@@ -31,6 +31,10 @@ def bin_dir():
         if (_TREE / "build" / preset / "bin" / "doved").exists():
             return _TREE / "build" / preset / "bin"
     raise FileNotFoundError("no programs: build preset release or dev, or set DOVE_BIN")
+
+
+def has_br_netfilter():
+    return os.path.exists("/proc/sys/net/bridge")
 
 
 class Lab:
@@ -107,6 +111,14 @@ class Lab:
         self._connect(self.controller.netns, "controller", specs.CONTROLLER)
         for host in self.hosts.values():
             self._connect(host.netns, host.name, host.vtep)
+            self._set_br_netfilter(host)
+
+    def _set_br_netfilter(self, host):
+        value = self.spec["br_netfilter"]
+        if value is None or (value == 0 and not has_br_netfilter()):
+            return
+        for family in ("iptables", "ip6tables", "arptables"):
+            netns.sysctl(host.netns, f"bridge.bridge-nf-call-{family}", value)
 
     def _connect(self, name, port, address):
         self._make_netns(name)
@@ -247,6 +259,3 @@ class Lab:
             copy = Path(target) / self.name / log.relative_to(self.journal.dir)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(log, copy)
-
-
-__all__ = ["Lab", "bin_dir", "netns", "wait_until"]

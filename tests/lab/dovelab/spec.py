@@ -5,6 +5,7 @@
       "miss_mode": "punt",             or "notify"
       "controller": "tcp",             how the hosts reach it; "unix": by a socket
       "doved": ["--key", "value"],     further words for every doved
+      "br_netfilter": 1,               or 0: the hosts' bridge-nf-call-* (default: as it comes)
       "hosts": ["h1", "h2", "h3"],     or {"h1": {"vtep": "10.99.0.11"}, ...}
       "tenants": {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
       "guests": {"red1": {"network": "red-net", "host": "h1", "mac": "02:00:00:00:00:01",
@@ -26,6 +27,7 @@ CONTROLLER_PORT = 7171
 FIRST_VTEP = 11
 
 _DEFAULTS = {"mtu": 1500, "miss_mode": "punt", "controller": "tcp", "doved": [],
+             "br_netfilter": None,
              "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
 _GUEST_KEYS = {"network", "host", "mac", "ips", "kind"}
 # A guest's name becomes part of a device name (15 characters with its prefix).
