@@ -182,6 +182,7 @@ class Sender {
       guest_.send(macs.subspan(sent_, batch));
       sent_ += batch;
     }
+    if (window_ == 0) progress_ = Clock::now();
     while (done_ < macs.size() && !stalled()) wait();
   }
   Clock::time_point last_progress() const { return progress_; }
