@@ -60,8 +60,9 @@ enum class Change : std::uint8_t {
   // One more destination in the list of a multicast, broadcast or all-zero MAC, for which kReplace
   // is refused once it is there. A destination that is there already: nothing changes, success.
   kAppend,
-  // Refused (ENOENT) when absent. Of an FDB entry with a destination only that one goes (with its
-  // vni, port and via), without one the whole list goes. The kernel takes 0.0.0.0 and :: for none.
+  // Of an FDB entry with a destination only that one goes (with its vni, port and via), without one
+  // the whole list goes; the kernel takes 0.0.0.0 and :: for none. An absent MAC or IP is refused
+  // (ENOENT), an absent destination of a present MAC is not.
   kDelete,
 };
 

@@ -200,9 +200,10 @@ TEST_CASE("a group's list grows by appending and loses single destinations") {
   CHECK(bench.destinations(kGroup) == Texts{"192.0.2.1", "192.0.2.2", "192.0.2.3"});
   CHECK(bench.apply(Change::kReplace, bench.remote(kGroup, "192.0.2.9")).error.value() ==
         EOPNOTSUPP);
-  CHECK(bench.apply(Change::kDelete, bench.remote(kGroup, "192.0.2.2")).ok());
-  CHECK(bench.destinations(kGroup) == Texts{"192.0.2.1", "192.0.2.3"});
-  CHECK(bench.apply(Change::kDelete, bench.remote(kGroup, "192.0.2.2")).error.value() == ENOENT);
+  for (int i = 0; i < 2; ++i) {  // the second time it is not there: success, and nothing changes
+    CHECK(bench.apply(Change::kDelete, bench.remote(kGroup, "192.0.2.2")).ok());
+    CHECK(bench.destinations(kGroup) == Texts{"192.0.2.1", "192.0.2.3"});
+  }
   CHECK(bench.apply(Change::kDelete, FdbEntry{.device = bench.vx, .mac = mac(kGroup)}).ok());
   CHECK(bench.destinations(kGroup).empty());
 }
