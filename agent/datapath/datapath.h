@@ -58,7 +58,7 @@ struct DatapathPort {
   std::string device;
   IfIndex index{};
   MacKey guest;            // its network and its endpoint's MAC
-  std::uint32_t mark = 0;  // Walls: how its packets are marked; PuntedFrame::port_mark
+  std::uint32_t mark = 0;  // how the walls mark its packets
   bool present = false;    // false while the device is away
 };
 
@@ -160,8 +160,8 @@ class Datapath {
 
  private:
   struct State;
-  explicit Datapath(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Datapath(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;  // shared with calls that are on their way back from nft
 };
 
 }  // namespace dove::agent

@@ -20,20 +20,6 @@ bool is_absent(const std::error_code& error) {
   return error == std::errc::no_such_file_or_directory || error == std::errc::address_not_available;
 }
 
-template <class Key>
-bool take_one(std::unordered_map<Key, unsigned>& counts, const Key& key) {
-  const auto found = counts.find(key);
-  if (found == counts.end()) return false;
-  if (--found->second == 0) counts.erase(found);
-  return true;
-}
-
-template <class Key>
-std::function<void()> take_back(std::unordered_map<Key, unsigned>& counts, const Key& key) {
-  ++counts[key];
-  return [&counts, key] { (void)take_one(counts, key); };
-}
-
 }  // namespace
 
 Result<Programmer> Programmer::open(std::uint16_t port) {
@@ -47,10 +33,13 @@ Result<Programmer> Programmer::open(std::uint16_t port) {
 Programmer::Programmer(netlink::Batch batch, netlink::Query query, std::uint16_t port)
     : batch_{std::move(batch)}, query_{std::move(query)}, port_{port} {}
 
-void Programmer::add_network(Vni vni, IfIndex vxlan, bool fresh) {
-  auto& network = networks_[vni];
-  if (fresh || network.vxlan != vxlan) network = Network{};
-  network.vxlan = vxlan;
+void Programmer::add_network(Vni vni, IfIndex vxlan) {
+  networks_.insert_or_assign(vni, Network{.vxlan = vxlan});
+}
+
+bool Programmer::has(Vni vni, IfIndex vxlan) const {
+  const auto found = networks_.find(vni);
+  return found != networks_.end() && found->second.vxlan == vxlan;
 }
 
 void Programmer::remove_network(Vni vni) { networks_.erase(vni); }
@@ -131,35 +120,43 @@ void Programmer::commit(std::vector<RefusedChange>& refused) {
 }
 
 void Programmer::write(const SetFdb& change, Network& network, std::size_t index) {
-  network.locals.erase(change.key.mac);
-  network.unconfirmed.erase(change.key.mac);
-  enqueue(Change::kReplace, entry_to(network, change.key.mac, change.vtep), {index});
+  const MacAddress& mac = change.key.mac;
+  network.locals.erase(mac);
+  network.unconfirmed.erase(mac);
+  network.remotes.insert(mac);
+  enqueue(Change::kReplace, entry_to(network, mac, change.vtep),
+          {index, false, [&network, mac] { network.remotes.erase(mac); }});
 }
 
 void Programmer::write(const SetLocalFdb& change, Network& network, std::size_t index) {
-  network.locals.insert(change.key.mac);
-  network.unconfirmed.erase(change.key.mac);
-  enqueue(Change::kReplace, entry_to_nowhere(network, change.key.mac), {index});
+  const MacAddress& mac = change.key.mac;
+  network.locals.insert(mac);
+  network.unconfirmed.erase(mac);
+  network.remotes.erase(mac);
+  enqueue(Change::kReplace, entry_to_nowhere(network, mac), {index});
 }
 
 void Programmer::write(const DeleteFdb& change, Network& network, std::size_t index) {
-  network.locals.erase(change.key.mac);
-  network.unconfirmed.erase(change.key.mac);
-  enqueue(Change::kDelete, {.device = network.vxlan, .mac = change.key.mac},
-          {index, true, take_back(own_fdb_, change.key)});
+  const MacAddress& mac = change.key.mac;
+  network.locals.erase(mac);
+  network.unconfirmed.erase(mac);
+  network.remotes.erase(mac);
+  enqueue(Change::kDelete, {.device = network.vxlan, .mac = mac}, {index, true});
 }
 
 void Programmer::write(const SetNeighbour& change, Network& network, std::size_t index) {
-  netlink::add(
-      batch_, Change::kReplace,
-      netlink::NeighbourEntry{.device = network.vxlan, .ip = change.key.ip, .mac = change.mac});
-  pending_.push_back({index});
+  const IpAddress& ip = change.key.ip;
+  network.neighbours.insert(ip);
+  netlink::add(batch_, Change::kReplace,
+               netlink::NeighbourEntry{.device = network.vxlan, .ip = ip, .mac = change.mac});
+  pending_.push_back({index, false, [&network, ip] { network.neighbours.erase(ip); }});
 }
 
 void Programmer::write(const DeleteNeighbour& change, Network& network, std::size_t index) {
+  network.neighbours.erase(change.key.ip);
   netlink::add(batch_, Change::kDelete,
                netlink::NeighbourEntry{.device = network.vxlan, .ip = change.key.ip});
-  pending_.push_back({index, true, take_back(own_neighbours_, change.key)});
+  pending_.push_back({index, true});
 }
 
 void Programmer::append(const MacKey& key, Network& network, const Vtep& vtep, std::size_t index) {
@@ -168,17 +165,9 @@ void Programmer::append(const MacKey& key, Network& network, const Vtep& vtep, s
           {index, false, [&network, mac = key.mac, vtep] { network.lists[mac].erase(vtep); }});
 }
 
-void Programmer::drop_list(const MacKey& key, Network& network, std::size_t index) {
-  const auto list = network.lists.find(key.mac);
-  if (list == network.lists.end()) return;
-  // The kernel tells the end of every destination.
-  const auto entries = std::max<std::size_t>(list->second.size(), 1);
-  own_fdb_[key] += static_cast<unsigned>(entries);
-  network.lists.erase(list);
-  enqueue(Change::kDelete, {.device = network.vxlan, .mac = key.mac},
-          {index, true, [this, key, entries] {
-             for (std::size_t i = 0; i < entries; ++i) (void)take_one(own_fdb_, key);
-           }});
+void Programmer::drop_list(const MacAddress& mac, Network& network, std::size_t index) {
+  if (network.lists.erase(mac) == 0) return;
+  enqueue(Change::kDelete, {.device = network.vxlan, .mac = mac}, {index, true});
 }
 
 void Programmer::write(const SetGroup& change, Network& network, std::size_t index) {
@@ -189,7 +178,7 @@ void Programmer::write(const SetGroup& change, Network& network, std::size_t ind
   const List has = absent ? List{} : known->second;
   if (!absent && has == wanted) return;
 
-  if (!absent && has.empty()) drop_list(key, network, index);
+  if (!absent && has.empty()) drop_list(key.mac, network, index);
   network.lists[key.mac];
   for (const auto& vtep : wanted)
     if (has.count(vtep) == 0) append(key, network, vtep, index);
@@ -199,13 +188,12 @@ void Programmer::write(const SetGroup& change, Network& network, std::size_t ind
   for (const auto& vtep : has) {
     if (wanted.count(vtep) != 0) continue;
     network.lists[key.mac].erase(vtep);
-    enqueue(Change::kDelete, entry_to(network, key.mac, vtep),
-            {index, true, take_back(own_fdb_, key)});
+    enqueue(Change::kDelete, entry_to(network, key.mac, vtep), {index, true});
   }
 }
 
 void Programmer::write(const DeleteGroup& change, Network& network, std::size_t index) {
-  drop_list(change.key, network, index);
+  drop_list(change.key.mac, network, index);
 }
 
 void Programmer::adopt_entry(Vni vni, Network& network, const FdbEntry& entry,
@@ -224,6 +212,7 @@ void Programmer::adopt_entry(Vni vni, Network& network, const FdbEntry& entry,
     network.locals.insert(entry.mac);
     network.unconfirmed.insert(entry.mac);
   } else {
+    network.remotes.insert(entry.mac);
     adopted.fdb.push_back({{vni, entry.mac}, vtep});
   }
 }
@@ -241,9 +230,11 @@ Result<Datapath::Adopted> Programmer::adopt(Vni vni) {
   for (const auto& entry : *entries) adopt_entry(vni, network->second, entry, adopted);
   for (const auto& [mac, list] : network->second.lists)
     adopted.groups.push_back({{vni, mac}, {list.begin(), list.end()}});
-  for (const auto& entry : *neighbours)
-    if (entry.state == State::kPermanent && entry.mac.is_unicast())
-      adopted.neighbours.push_back({{vni, entry.ip}, entry.mac});
+  for (const auto& entry : *neighbours) {
+    if (entry.state != State::kPermanent || !entry.mac.is_unicast()) continue;
+    network->second.neighbours.insert(entry.ip);
+    adopted.neighbours.push_back({{vni, entry.ip}, entry.mac});
+  }
   return adopted;
 }
 
@@ -254,8 +245,23 @@ void Programmer::forget_unconfirmed() {
   (void)apply(changes);
 }
 
-bool Programmer::was_own(const MacKey& key) { return take_one(own_fdb_, key); }
-bool Programmer::was_own(const IpKey& key) { return take_one(own_neighbours_, key); }
+bool Programmer::is_lost(const MacKey& key) {
+  const auto found = networks_.find(key.vni);
+  if (found == networks_.end() || found->second.remotes.count(key.mac) == 0) return false;
+  const auto entry = netlink::find_fdb(query_, found->second.vxlan, key.mac);
+  if (!entry || entry->has_value()) return false;
+  found->second.remotes.erase(key.mac);
+  return true;
+}
+
+bool Programmer::is_lost(const IpKey& key) {
+  const auto found = networks_.find(key.vni);
+  if (found == networks_.end() || found->second.neighbours.count(key.ip) == 0) return false;
+  const auto entry = netlink::find_neighbour(query_, found->second.vxlan, key.ip);
+  if (!entry || entry->has_value()) return false;
+  found->second.neighbours.erase(key.ip);
+  return true;
+}
 
 std::optional<KernelChange> Programmer::repair(const MacKey& key,
                                                const std::optional<IpAddress>& gone) {
@@ -273,9 +279,43 @@ std::optional<KernelChange> Programmer::repair(const MacKey& key,
   return SetGroup{key, wanted};
 }
 
-void Programmer::forget_own() noexcept {
-  own_fdb_.clear();
-  own_neighbours_.clear();
+Result<Programmer::Missing> Programmer::reconcile(Vni vni) {
+  const auto found = networks_.find(vni);
+  if (found == networks_.end()) return Missing{};
+  const Network before = found->second;
+  found->second = Network{.vxlan = before.vxlan};
+  const auto present = adopt(vni);
+  if (!present) {
+    found->second = before;
+    return present.error();
+  }
+
+  return restore(vni, before);
+}
+
+Programmer::Missing Programmer::move_network(Vni vni, IfIndex vxlan) {
+  const Network before = std::exchange(networks_[vni], Network{.vxlan = vxlan});
+  return restore(vni, before);
+}
+
+// What was there before and is not there now.
+Programmer::Missing Programmer::restore(Vni vni, const Network& before) {
+  Network& now = networks_.at(vni);
+  Missing missing;
+  for (const auto& mac : before.remotes)
+    if (now.remotes.count(mac) == 0) missing.fdb.push_back({vni, mac});
+  for (const auto& ip : before.neighbours)
+    if (now.neighbours.count(ip) == 0) missing.neighbours.push_back({vni, ip});
+
+  std::vector<KernelChange> changes;
+  for (const auto& [mac, list] : before.lists)
+    changes.push_back(SetGroup{{vni, mac}, {list.begin(), list.end()}});
+  for (const auto& mac : before.locals)
+    if (now.locals.count(mac) == 0) changes.push_back(SetLocalFdb{{vni, mac}});
+  now.locals = before.locals;
+  now.unconfirmed = before.unconfirmed;
+  (void)apply(changes);
+  return missing;
 }
 
 }  // namespace dove::agent

@@ -1,5 +1,5 @@
-// Makes the kernel's forwarding state what the resolver decides, in batches, and keeps what the
-// kernel cannot be asked cheaply: the lists of group MACs, and which deletions were our own.
+// Makes the kernel's forwarding state what the resolver decides, in batches, and keeps a
+// mirror of it, because the kernel cannot be asked cheaply.
 //
 // Entries: unicast to a host ages (REACHABLE); a local guest's is static with `dst 0.0.0.0`, the
 // kernel's sign for "on the bridge"; lists are permanent; neighbours are PERMANENT, because a
@@ -21,7 +21,7 @@
 #include <set>
 #include <span>
 #include <string>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/action.h"
@@ -43,9 +43,18 @@ class Programmer {
   // `port` is the VXLAN devices' own: a VTEP that has another is given with each entry.
   static Result<Programmer> open(std::uint16_t port);
 
-  // A network's VXLAN device. A new one (`fresh`) has empty tables; else call adopt().
-  void add_network(Vni vni, IfIndex vxlan, bool fresh);
+  // A network's VXLAN device. The mirror is empty; when the device's tables may not be, adopt().
+  void add_network(Vni vni, IfIndex vxlan);
   void remove_network(Vni vni);
+  bool has(Vni vni) const { return networks_.count(vni) != 0; }
+  bool has(Vni vni, IfIndex vxlan) const;
+  // The network has a new device: what the old one's tables held goes into the new one's, but for
+  // unicast entries and neighbours, which are returned.
+  struct Missing {
+    std::vector<MacKey> fdb;
+    std::vector<IpKey> neighbours;
+  };
+  Missing move_network(Vni vni, IfIndex vxlan);
 
   // The all-zero entry, to which the kernel sends what it does not know: `gateway` by the device
   // `via`. Without it, l2miss notifications come instead.
@@ -61,14 +70,17 @@ class Programmer {
   Result<Datapath::Adopted> adopt(Vni vni);
   void forget_unconfirmed();
 
-  // Whether this deletion, which the kernel has just told, was asked for by apply(). Each is
-  // answered yes once.
-  bool was_own(const MacKey& key);
-  bool was_own(const IpKey& key);
-  // Someone else deleted a destination of a list, or a local guest's entry: what must be put back.
+  // The kernel has told that this is gone. True: it was installed and nobody put it there again, so
+  // it is lost (aged, or taken by a foreign hand); the mirror forgets it. Our own deletions, which
+  // the kernel tells like anybody's, are false.
+  bool is_lost(const MacKey& key);
+  bool is_lost(const IpKey& key);
+  // What puts back a local guest's entry or a destination of a list, of which the kernel has told
+  // that it is gone; empty when it is not ours to put back.
   std::optional<KernelChange> repair(const MacKey& key, const std::optional<IpAddress>& gone);
-  // Deletions may have been lost: was_own() starts anew.
-  void forget_own() noexcept;
+  // Deletions may have been lost: compares a network's tables with the mirror, puts back lists and
+  // local guests' entries, and tells what else is missing. Takes as long as a dump.
+  Result<Missing> reconcile(Vni vni);
 
   const Counters& counters() const noexcept { return counters_; }
 
@@ -78,6 +90,8 @@ class Programmer {
     IfIndex vxlan{};
     std::map<MacAddress, List> lists;
     std::set<MacAddress> locals;
+    std::unordered_set<MacAddress> remotes;
+    std::unordered_set<IpAddress> neighbours;
     std::set<MacAddress> unconfirmed;      // of `locals`: adopted
     std::vector<netlink::FdbEntry> punts;  // all-zero entries that were adopted
   };
@@ -100,8 +114,9 @@ class Programmer {
   void write(const SetGroup& change, Network& network, std::size_t index);
   void write(const DeleteGroup& change, Network& network, std::size_t index);
   void append(const MacKey& key, Network& network, const Vtep& vtep, std::size_t index);
-  void drop_list(const MacKey& key, Network& network, std::size_t index);
+  void drop_list(const MacAddress& mac, Network& network, std::size_t index);
   void commit(std::vector<RefusedChange>& refused);
+  Missing restore(Vni vni, const Network& before);
 
   netlink::FdbEntry entry_to(const Network& network, const MacAddress& mac, const Vtep& vtep) const;
   netlink::FdbEntry entry_to_nowhere(const Network& network, const MacAddress& mac) const;
@@ -113,8 +128,6 @@ class Programmer {
   std::uint16_t port_;
   std::map<Vni, Network> networks_;
   std::vector<Pending> pending_;  // one a request of batch_
-  std::unordered_map<MacKey, unsigned> own_fdb_;
-  std::unordered_map<IpKey, unsigned> own_neighbours_;
   Counters counters_;
 };
 

@@ -1,0 +1,268 @@
+#include "agent/datapath/datapath.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/datapath/datapath_state.h"
+#include "agent/datapath/host_check.h"
+
+namespace dove::agent {
+namespace {
+
+// Between the removals of two networks, so that others get the kernel's lock.
+constexpr std::chrono::milliseconds kRemovalPause{200};
+
+WallOptions wall_options(const DatapathOptions& options) {
+  return {.vxlan_port = options.local.port,
+          .uid = options.uid,
+          .log_group = options.log_group,
+          .limits = options.limits};
+}
+
+Prefix punt_prefix_of(const DatapathOptions& options) {
+  return options.punt_prefix.value_or(default_punt_prefix(options.local.address));
+}
+
+Status check_punt_prefix(const DatapathOptions& options) {
+  const Prefix prefix = punt_prefix_of(options);
+  const auto& vtep = options.local.address;
+  if (prefix.network().family() == vtep.family() && prefix.length() + 1 == vtep.bits()) return {};
+  return Error{
+      ErrorCode::kInvalid,
+      fmt::format("punt prefix {} is wrong: expected a {}", prefix.to_string(),
+                  vtep.is_v4() ? "/31, as the VTEP is IPv4" : "/127, as the VTEP is IPv6")};
+}
+
+}  // namespace
+
+Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
+                                                           netlink::Links& links,
+                                                           const DatapathOptions& options) {
+  if (auto status = check_punt_prefix(options); !status) return status.error();
+  if (auto status = check_capabilities(); !status) return status.error();
+  auto lock = lock_namespace();
+  if (!lock) return lock.error();
+  if (auto status = check_device_kinds(); !status) return status.error();
+  auto query = netlink::Query::open();
+  if (!query) return query.error();
+  auto underlay = find_underlay(links, *query, options.local.address);
+  if (!underlay) return underlay.error();
+  auto log = GuestLog::open(options.log_group);
+  if (!log) return log.error();
+  auto resender = Resender::open(options.local.address.family());
+  if (!resender) return resender.error();
+  auto guest_ports = GuestPorts::open(links);
+  if (!guest_ports) return guest_ports.error();
+  auto answerer = Answerer::open();
+  if (!answerer) return answerer.error();
+  auto programmer = Programmer::open(options.local.port);
+  if (!programmer) return programmer.error();
+  auto misses = netlink::MissMonitor::open();
+  if (!misses) return misses.error();
+  auto changes = netlink::ChangeMonitor::open();
+  if (!changes) return changes.error();
+
+  auto walls = Walls::raise(wall_options(options),
+                            [&io](std::function<void()> call) { asio::post(io, std::move(call)); });
+  if (!walls) return walls.error();
+  std::optional<PuntDevice> punt;
+  if (options.miss_mode == MissMode::kPunt) {
+    auto device = PuntDevice::open(links, *query, punt_prefix_of(options), underlay->mtu);
+    if (!device) return device.error();
+    punt.emplace(std::move(*device));
+  }
+  return Parts{std::move(*lock),       std::move(*query),       std::move(*underlay),
+               std::move(*walls),      std::move(punt),         std::move(*resender),
+               std::move(*log),        std::move(*guest_ports), std::move(*answerer),
+               std::move(*programmer), std::move(*misses),      std::move(*changes)};
+}
+
+Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
+                       DatapathListener& hears, std::unique_ptr<netlink::Links> made_links,
+                       Parts made)
+    : io{loop},
+      options{wanted},
+      listener{hears},
+      links{std::move(made_links)},
+      parts{std::move(made)},
+      devices{*links, options, parts.underlay.mtu},
+      removal_timer{loop},
+      reconcile_timer{loop} {
+  if (parts.punt)
+    punt_reader.emplace(parts.punt->tun(), options.local.address.family(), parts.underlay.mtu);
+}
+
+Result<std::unique_ptr<Datapath>> Datapath::open(asio::io_context& io,
+                                                 const DatapathOptions& options,
+                                                 DatapathListener& listener) {
+  auto opened = netlink::Links::open();
+  if (!opened) return opened.error();
+  auto links = std::make_unique<netlink::Links>(std::move(*opened));
+  auto parts = State::make_parts(io, *links, options);
+  if (!parts) return parts.error();
+  auto state = std::make_shared<State>(io, options, listener, std::move(links), std::move(*parts));
+  auto found = state->devices.find_existing();
+  if (!found) return found.error();
+  state->left_behind = std::move(*found);
+  return std::unique_ptr<Datapath>{new Datapath{std::move(state)}};
+}
+
+Datapath::Datapath(std::shared_ptr<State> state) : state_{std::move(state)} {}
+Datapath::~Datapath() { state_->watchers.clear(); }
+
+std::vector<Vni> Datapath::found_networks() const { return state_->left_behind; }
+
+Result<Datapath::Adopted> Datapath::adopt(Vni vni) {
+  const auto held = state_->adopted.find(vni);
+  if (held == state_->adopted.end()) return Adopted{};
+  auto adopted = std::move(held->second);
+  state_->adopted.erase(held);
+  return adopted;
+}
+
+void Datapath::forget_unclaimed() {
+  auto& state = *state_;
+  for (const Vni vni : std::exchange(state.left_behind, {}))
+    if (!state.parts.programmer.has(vni)) state.devices.remove_later(vni, Clock::now());
+  for (const auto& device : state.parts.walls->unclaimed()) state.abandon(device);
+  state.parts.programmer.forget_unconfirmed();
+  state.schedule_removal();
+}
+
+void Datapath::start() { state_->watch(); }
+
+Status Datapath::add_network(Vni vni) { return state_->add_network(vni); }
+
+Status Datapath::State::add_network(Vni vni) {
+  const auto added = devices.add(vni);
+  if (!added) return added.error();
+  schedule_removal();
+  auto& programmer = parts.programmer;
+  if (programmer.has(vni, added->link.vxlan)) return {};
+
+  programmer.add_network(vni, added->link.vxlan);
+  if (!added->made) {
+    auto held = programmer.adopt(vni);
+    if (!held) return held.error();
+    adopted.insert_or_assign(vni, std::move(*held));
+  }
+  return set_punt(vni);
+}
+
+Status Datapath::State::set_punt(Vni vni) {
+  return parts.punt ? parts.programmer.set_punt(vni, parts.punt->gateway(), parts.punt->index())
+                    : parts.programmer.clear_punt(vni);
+}
+
+Status Datapath::State::remake_network(Vni vni) {
+  const auto added = devices.add(vni);
+  if (!added) return added.error();
+  const auto lost = parts.programmer.move_network(vni, added->link.vxlan);
+  for (const auto& key : lost.fdb) listener.on_fdb_gone(key);
+  for (const auto& key : lost.neighbours) listener.on_neighbour_gone(key);
+  if (auto status = set_punt(vni); !status) return status;
+  for (auto& [name, port] : ports)
+    if (port.shown.present && port.shown.guest.vni == vni)
+      if (auto status = bring_up(port); !status) return status;
+  return {};
+}
+
+void Datapath::remove_network(Vni vni) {
+  state_->parts.programmer.remove_network(vni);
+  state_->adopted.erase(vni);
+  state_->devices.remove_later(vni, Clock::now());
+  state_->schedule_removal();
+}
+
+void Datapath::State::schedule_removal() {
+  const auto deadline = devices.next_deadline();
+  removal_timer.cancel();
+  if (!deadline) return;
+  removal_timer.expires_at(std::max(*deadline, Clock::now() + kRemovalPause));
+  removal_timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->remove_due();
+  });
+}
+
+void Datapath::State::remove_due() {
+  std::string why;
+  (void)devices.remove_due(Clock::now(), &why);
+  if (!why.empty()) trouble(why);
+  schedule_removal();
+}
+
+void Datapath::add_port(const std::string& device, const MacKey& guest, PortDone done) {
+  state_->add_port(device, guest, std::move(done));
+}
+void Datapath::remove_port(const std::string& device, Done done) {
+  state_->remove_port(device, std::move(done));
+}
+
+std::vector<DatapathPort> Datapath::ports() const {
+  std::vector<DatapathPort> all;
+  for (const auto& [name, port] : state_->ports)
+    if (port.ready) all.push_back(port.shown);
+  return all;
+}
+
+std::vector<RefusedChange> Datapath::apply(std::span<const KernelChange> changes) {
+  return state_->parts.programmer.apply(changes);
+}
+void Datapath::answer(std::span<const AnswerQuery> answers) {
+  state_->parts.answerer.send(answers);
+}
+void Datapath::resend(std::span<const Resend> resends) { state_->parts.resender.send(resends); }
+
+unsigned Datapath::State::guest_mtu() const noexcept {
+  return devices.mtu() - overhead(options.local.address);
+}
+unsigned Datapath::guest_mtu() const noexcept { return state_->guest_mtu(); }
+
+const DatapathCounters& Datapath::counters() const noexcept { return state_->count(); }
+
+const DatapathCounters& Datapath::State::count() {
+  if (punt_reader) {
+    const auto punt = punt_reader->counters();
+    counters.punted_packets = punt.packets;
+    counters.punted_malformed = punt.malformed;
+    counters.punted_ignored = punt.ignored;
+  }
+  counters.resent = parts.resender.counters().sent;
+  counters.resend_errors = parts.resender.counters().errors;
+  counters.logged_frames = parts.log.counters().frames;
+  counters.log_malformed = parts.log.counters().meaningless;
+  counters.log_overruns = parts.log.counters().overruns;
+  counters.answers_sent = parts.answerer.counters().sent;
+  counters.answer_errors = parts.answerer.counters().errors;
+  counters.kernel_changes = parts.programmer.counters().changes;
+  counters.kernel_refusals = parts.programmer.counters().refusals;
+  return counters;
+}
+
+void Datapath::wall_counters(std::function<void(Result<WallCounters>)> done) {
+  state_->parts.walls->counters(std::move(done));
+}
+
+void Datapath::shutdown() { state_->shut_down(); }
+
+// What is in use stays as it is. Removals that were only waiting are finished, and with the last
+// network goes what stands for all of them.
+void Datapath::State::shut_down() {
+  watchers.clear();
+  removal_timer.cancel();
+  reconcile_timer.cancel();
+  parts.walls->drain();
+  std::string why;
+  (void)devices.remove_all_waiting(&why);
+  if (!why.empty()) trouble(why);
+  if (!devices.empty() || !ports.empty()) return;
+  punt_reader.reset();
+  parts.punt.reset();
+  if (auto removed = PuntDevice::remove(*links, punt_prefix_of(options)); !removed)
+    trouble(removed.error().message);
+  if (auto removed = parts.walls->remove(); !removed) trouble(removed.error().message);
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,164 @@
+#include <fmt/format.h>
+
+#include "agent/datapath/datapath_state.h"
+
+namespace dove::agent {
+namespace {
+
+// After an overrun every network is compared with the kernel, one at a time and not more often
+// than this, so that no guest can keep the agent busy with dumps.
+constexpr std::chrono::seconds kReconcilePause{1};
+constexpr std::chrono::seconds kSameTroublePause{10};
+
+}  // namespace
+
+void Datapath::State::watch() {
+  const auto add = [this](int fd, bool (State::*read)()) {
+    watchers.emplace_back(io, fd, [this, read] { return (this->*read)(); });
+  };
+  add(parts.changes.fd(), &State::read_changes);
+  add(parts.misses.fd(), &State::read_misses);
+  add(parts.log.fd(), &State::read_log);
+  if (punt_reader) add(parts.punt->tun().fd(), &State::read_punt);
+}
+
+bool Datapath::State::read_misses() {
+  miss_buffer.clear();
+  const auto drained = parts.misses.drain(miss_buffer);
+  if (!drained) {
+    trouble(drained.error().message);
+    return false;
+  }
+  if (drained->overrun) ++counters.miss_overruns;
+  for (const auto& miss : miss_buffer) {
+    const auto vni = devices.network(std::visit([](const auto& one) { return one.device; }, miss));
+    if (!vni) continue;
+    if (const auto* mac = std::get_if<netlink::MacMiss>(&miss))
+      listener.on_mac_miss({{*vni, mac->mac}});
+    else
+      listener.on_ip_miss({{*vni, std::get<netlink::IpMiss>(miss).ip}});
+  }
+  listener.on_turn_end();
+  return drained->more;
+}
+
+bool Datapath::State::read_log() {
+  const auto more = parts.log.read([this](const GuestEvents& events) {
+    if (events.seen) listener.on_seen(*events.seen);
+    if (events.query) listener.on_query(*events.query);
+  });
+  if (!more) trouble(more.error().message);
+  listener.on_turn_end();
+  return more && *more;
+}
+
+bool Datapath::State::read_punt() {
+  const auto more = punt_reader->read(
+      Clock::now(), [this](PuntedFrame&& frame) { listener.on_punted(std::move(frame)); });
+  if (!more) trouble(more.error().message);
+  listener.on_turn_end();
+  return more && *more;
+}
+
+bool Datapath::State::read_changes() {
+  change_buffer.clear();
+  const auto more = parts.changes.drain(change_buffer);
+  if (!more) {
+    trouble(more.error().message);
+    return false;
+  }
+  for (const auto& change : change_buffer)
+    std::visit([this](const auto& one) { on_change(one); }, change);
+  listener.on_turn_end();
+  return *more;
+}
+
+void Datapath::State::on_change(const netlink::LinkChanged& change) {
+  const auto& link = change.link;
+  if (link.index == parts.underlay.device) return underlay_changed(link);
+  if (!devices.network(link.index)) return port_link_changed(link);
+  if (const auto corrected = devices.correct(link); !corrected) trouble(corrected.error().message);
+}
+
+void Datapath::State::on_change(const netlink::LinkGone& change) {
+  if (const auto vni = devices.network(change.index)) return overlay_gone(*vni);
+  port_link_gone(change.index);
+}
+
+void Datapath::State::on_change(const netlink::FdbGone& change) {
+  const auto vni = devices.network(change.entry.device);
+  if (!vni) return;
+  const MacKey key{*vni, change.entry.mac};
+  if (parts.programmer.is_lost(key)) return listener.on_fdb_gone(key);
+  const auto repair = parts.programmer.repair(key, change.entry.destination);
+  if (repair) (void)parts.programmer.apply({&*repair, 1});
+}
+
+void Datapath::State::on_change(const netlink::NeighbourGone& change) {
+  const auto vni = devices.network(change.entry.device);
+  if (vni && parts.programmer.is_lost(IpKey{*vni, change.entry.ip}))
+    listener.on_neighbour_gone({*vni, change.entry.ip});
+}
+
+void Datapath::State::on_change(const netlink::Overrun&) {
+  ++counters.change_overruns;
+  const bool idle = to_reconcile.empty();
+  const auto networks = devices.networks();
+  to_reconcile.assign(networks.begin(), networks.end());
+  if (idle) reconcile_next();
+}
+
+void Datapath::State::reconcile_next() {
+  if (to_reconcile.empty()) return;
+  const Vni vni = to_reconcile.front();
+  to_reconcile.pop_front();
+  const auto missing = parts.programmer.reconcile(vni);
+  if (missing) {
+    for (const auto& key : missing->fdb) listener.on_fdb_gone(key);
+    for (const auto& key : missing->neighbours) listener.on_neighbour_gone(key);
+    listener.on_turn_end();
+  } else {
+    trouble(missing.error().message);
+  }
+  reconcile_timer.expires_after(kReconcilePause);
+  reconcile_timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->reconcile_next();
+  });
+}
+
+void Datapath::State::underlay_changed(const netlink::Link& link) {
+  if (link.mtu == parts.underlay.mtu) return;
+  parts.underlay.mtu = link.mtu;
+  if (auto status = devices.set_mtu(link.mtu); !status) trouble(status.error().message);
+  if (parts.punt) {
+    if (auto status = parts.punt->make_right(*links, link.mtu); !status)
+      trouble(status.error().message);
+    punt_reader->set_mtu(link.mtu);
+  }
+  for (const auto& [name, port] : ports)
+    if (port.shown.present)
+      (void)links->change(port.device.index, {.mtu = std::max(link.mtu, port.device.mtu)});
+  listener.on_guest_mtu(guest_mtu());
+}
+
+// Somebody removed a device of a network in use. Made again; what was in its tables is lost, and
+// told so.
+void Datapath::State::overlay_gone(Vni vni) {
+  if (!parts.programmer.has(vni)) return;  // our own removal
+  const auto* overlay = devices.find(vni);
+  if (overlay != nullptr && links->find(overlay->bridge) && links->find(overlay->vxlan)) return;
+  trouble(
+      fmt::format("a device of network {} was removed by somebody else: made again", vni.value()));
+  if (auto status = remake_network(vni); !status) trouble(status.error().message);
+}
+
+void Datapath::State::trouble(const std::string& what) {
+  const auto now = Clock::now();
+  if (what == last_trouble && now - last_trouble_at < kSameTroublePause) return;
+  last_trouble = what;
+  last_trouble_at = now;
+  listener.on_trouble(what);
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,168 @@
+#include <fmt/format.h>
+
+#include "agent/datapath/datapath_state.h"
+
+namespace dove::agent {
+namespace {
+
+// How soon what a foreign hand did is undone again: two of them must not race.
+constexpr std::chrono::seconds kPutBackPause{1};
+
+}  // namespace
+
+void Datapath::State::add_port(const std::string& name, const MacKey& guest, PortDone done) {
+  const auto later = [this, &done](Result<DatapathPort> result) {
+    asio::post(io, [done = std::move(done), result = std::move(result)] { done(result); });
+  };
+  if (const auto known = ports.find(name); known != ports.end()) {
+    if (known->second.ready && known->second.shown.guest == guest)
+      return later(known->second.shown);
+    return later(Error{ErrorCode::kConflict, fmt::format("{} is the port of {} in network {}", name,
+                                                         known->second.shown.guest.mac.to_string(),
+                                                         known->second.shown.guest.vni.value())});
+  }
+  const auto* overlay = devices.find(guest.vni);
+  if (overlay == nullptr)
+    return later(Error{ErrorCode::kNotFound,
+                       fmt::format("network {} is not on this host", guest.vni.value())});
+  auto device = parts.guest_ports.take(name, *overlay, parts.underlay);
+  if (!device) return later(device.error());
+  const auto walled = parts.walls->number_port(name);
+  if (!walled) {
+    (void)parts.guest_ports.give_back(*device);
+    return later(walled.error());
+  }
+  ports.emplace(name, Port{.shown = {name, device->index, guest, walled->mark(), false},
+                           .device = std::move(*device)});
+  parts.walls->wall_port(
+      *walled, [weak = weak_from_this(), name, done = std::move(done)](const Status& status) {
+        if (const auto self = weak.lock()) self->walls_stand(name, status, done);
+      });
+}
+
+void Datapath::State::walls_stand(const std::string& name, const Status& walled,
+                                  const PortDone& done) {
+  const auto found = ports.find(name);
+  if (found == ports.end())
+    return done(Error{ErrorCode::kConflict, fmt::format("{} was removed meanwhile", name)});
+  Port& port = found->second;
+  const Status up = walled ? bring_up(port) : walled;
+  if (up) {
+    port.ready = true;
+    return done(port.shown);
+  }
+  drop_port(name);
+  parts.walls->remove_port(name, [](const Status&) {});
+  done(up.error());
+}
+
+// Precondition: its walls stand.
+Status Datapath::State::bring_up(Port& port) {
+  const MacKey& guest = port.shown.guest;
+  const auto* overlay = devices.find(guest.vni);
+  if (overlay == nullptr)
+    return Error{ErrorCode::kNotFound,
+                 fmt::format("network {} is not on this host", guest.vni.value())};
+  const KernelChange local = SetLocalFdb{guest};
+  if (const auto refused = parts.programmer.apply({&local, 1}); !refused.empty())
+    return Error{ErrorCode::kSystem,
+                 fmt::format("cannot make {} known as a guest of this host: {}",
+                             guest.mac.to_string(), refused[0].error.message()),
+                 refused[0].error.value()};
+  if (auto status = parts.guest_ports.connect(port.device, *overlay, guest.mac, devices.mtu());
+      !status)
+    return status;
+  port.shown.index = port.device.index;
+  port.shown.present = true;
+  parts.log.add_port(port.device.index, guest.vni);
+  return {};
+}
+
+// Gives the device back, if it is there, and forgets the port; its walls are the caller's.
+void Datapath::State::drop_port(const std::string& name) {
+  const auto found = ports.find(name);
+  const Port port = std::move(found->second);
+  ports.erase(found);
+  parts.log.remove_port(port.shown.index);
+  if (const auto link = links->find(port.device.index); !link || link->name != name) return;
+  if (auto status = parts.guest_ports.give_back(port.device); !status)
+    trouble(status.error().message);
+}
+
+void Datapath::State::remove_port(const std::string& name, Done done) {
+  if (ports.count(name) == 0) {
+    asio::post(io, [name, done = std::move(done)] {
+      done(Error{ErrorCode::kNotFound, fmt::format("{} is not a port", name)});
+    });
+    return;
+  }
+  drop_port(name);
+  parts.walls->remove_port(name, std::move(done));
+}
+
+// A port of an earlier doved that nobody asked for: off the bridge before its walls go.
+void Datapath::State::abandon(const std::string& name) {
+  const auto link = links->find(name);
+  if (link && link->master && devices.network(*link->master)) {
+    const GuestDevice device{.name = name, .index = link->index, .was_ours = true};
+    if (auto status = parts.guest_ports.give_back(device); !status) trouble(status.error().message);
+  }
+  parts.walls->remove_port(name, [weak = weak_from_this()](const Status& status) {
+    const auto self = weak.lock();
+    if (!status && self) self->trouble(status.error().message);
+  });
+}
+
+Datapath::State::Port* Datapath::State::port_by_index(IfIndex index) {
+  for (auto& [name, port] : ports)
+    if (port.shown.present && port.device.index == index) return &port;
+  return nullptr;
+}
+
+void Datapath::State::port_link_changed(const netlink::Link& link) {
+  if (Port* const port = port_by_index(link.index)) {
+    if (link.name != port->shown.device) {  // renamed: its walls no longer know it
+      (void)parts.guest_ports.give_back({.name = link.name, .index = link.index, .was_ours = true});
+      port_link_gone(link.index);
+    } else if (link.master != devices.find(port->shown.guest.vni)->bridge) {
+      put_back(*port);
+    }
+    return;
+  }
+  const auto named = ports.find(link.name);
+  if (named != ports.end() && named->second.ready && !named->second.shown.present)
+    port_returned(named->second);
+}
+
+void Datapath::State::port_link_gone(IfIndex index) {
+  Port* const port = port_by_index(index);
+  if (port == nullptr) return;
+  port->shown.present = false;
+  parts.log.remove_port(index);
+  listener.on_port_gone(port->shown.device);
+}
+
+// A device of the port's name is there again; its walls have stood all the time.
+void Datapath::State::port_returned(Port& port) {
+  const auto* overlay = devices.find(port.shown.guest.vni);
+  if (overlay == nullptr) return;
+  auto device = parts.guest_ports.take(port.shown.device, *overlay, parts.underlay);
+  if (!device) return trouble(device.error().message);
+  port.device = std::move(*device);
+  if (auto status = bring_up(port); !status) {
+    (void)parts.guest_ports.give_back(port.device);
+    return trouble(status.error().message);
+  }
+  listener.on_port_back(port.shown.device, port.shown.index);
+}
+
+void Datapath::State::put_back(Port& port) {
+  const auto now = Clock::now();
+  if (now - port.put_back < kPutBackPause) return;
+  port.put_back = now;
+  trouble(fmt::format("{} was taken off {} by somebody else: put back", port.shown.device,
+                      bridge_name(port.shown.guest.vni)));
+  if (auto status = bring_up(port); !status) trouble(status.error().message);
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,123 @@
+// What a Datapath is made of, and its three concerns: life (datapath.cc), ports
+// (datapath_ports.cc) and what the kernel tells (datapath_events.cc). Not for other files.
+#pragma once
+
+#include <asio/steady_timer.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/datapath/datapath.h"
+#include "agent/datapath/guest_log.h"
+#include "agent/datapath/guest_port.h"
+#include "agent/datapath/overlay_devices.h"
+#include "agent/datapath/programmer.h"
+#include "agent/datapath/punt.h"
+#include "agent/datapath/punt_device.h"
+#include "agent/datapath/underlay.h"
+#include "agent/datapath/walls.h"
+#include "agent/datapath/watcher.h"
+#include "netlink/miss.h"
+#include "netlink/monitor.h"
+
+namespace dove::agent {
+
+using Clock = std::chrono::steady_clock;
+
+struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
+  // The parts that open() makes, in the order in which each needs those before it.
+  struct Parts {
+    netlink::FileDescriptor lock;
+    netlink::Query query;
+    Underlay underlay;
+    std::unique_ptr<Walls> walls;
+    std::optional<PuntDevice> punt;
+    Resender resender;
+    GuestLog log;
+    GuestPorts guest_ports;
+    Answerer answerer;
+    Programmer programmer;
+    netlink::MissMonitor misses;
+    netlink::ChangeMonitor changes;
+  };
+  static Result<Parts> make_parts(asio::io_context& io, netlink::Links& links,
+                                  const DatapathOptions& options);
+
+  State(asio::io_context& loop, const DatapathOptions& wanted, DatapathListener& hears,
+        std::unique_ptr<netlink::Links> made_links, Parts made);
+
+  struct Port {
+    DatapathPort shown;
+    GuestDevice device;
+    bool ready = false;    // false while its walls are on their way
+    TimePoint put_back{};  // when a foreign hand's doing was last undone
+  };
+
+  // --- ports
+  void add_port(const std::string& name, const MacKey& guest, PortDone done);
+  void walls_stand(const std::string& name, const Status& walled, const PortDone& done);
+  Status bring_up(Port& port);
+  void drop_port(const std::string& name);
+  void remove_port(const std::string& name, Done done);
+  void port_link_changed(const netlink::Link& link);
+  void port_link_gone(IfIndex index);
+  void port_returned(Port& port);
+  void put_back(Port& port);
+  void abandon(const std::string& name);
+  Port* port_by_index(IfIndex index);
+
+  // --- what the kernel tells; each returns whether there may be more
+  void watch();
+  bool read_misses();
+  bool read_changes();
+  bool read_log();
+  bool read_punt();
+  void on_change(const netlink::LinkChanged& change);
+  void on_change(const netlink::LinkGone& change);
+  void on_change(const netlink::FdbGone& change);
+  void on_change(const netlink::NeighbourGone& change);
+  void on_change(const netlink::Overrun& change);
+  template <class Other>
+  void on_change(const Other&) {}
+  void underlay_changed(const netlink::Link& link);
+  void overlay_gone(Vni vni);
+  void reconcile_next();
+  void trouble(const std::string& what);
+
+  // --- networks
+  Status add_network(Vni vni);
+  Status set_punt(Vni vni);
+  Status remake_network(Vni vni);
+  void schedule_removal();
+  void remove_due();
+  void shut_down();
+
+  unsigned guest_mtu() const noexcept;
+  const DatapathCounters& count();
+
+  asio::io_context& io;
+  DatapathOptions options;
+  DatapathListener& listener;
+  std::unique_ptr<netlink::Links> links;  // the address is known to others
+  Parts parts;
+  OverlayDevices devices;
+  std::optional<PuntReader> punt_reader;
+  std::map<std::string, Port> ports;
+  DatapathCounters counters;
+
+  std::vector<Vni> left_behind;    // at open(), of an earlier doved
+  std::map<Vni, Adopted> adopted;  // by add_network(), until somebody asks
+  std::deque<Vni> to_reconcile;
+  asio::steady_timer removal_timer;
+  asio::steady_timer reconcile_timer;
+  std::vector<netlink::Miss> miss_buffer;
+  std::vector<netlink::KernelChange> change_buffer;
+  std::string last_trouble;
+  TimePoint last_trouble_at{};
+  std::vector<Watcher> watchers;  // last: they call into all of the above
+};
+
+}  // namespace dove::agent

@@ -1,0 +1,83 @@
+// Makes a device of the host the port of a guest, and gives it back.
+//
+// A port hears and says nothing before it is right: it is down until its walls stand, it is on its
+// bridge, only its guest's MAC may enter (`locked`, where the kernel has it) and unknown frames do
+// not leave by it. The device's own IPv6 is off, so that the host has no address on the guest's
+// wire.
+//
+// Belongs to the loop thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "agent/action.h"
+#include "agent/datapath/overlay_devices.h"
+#include "agent/datapath/underlay.h"
+#include "core/result.h"
+#include "netlink/batch.h"
+#include "netlink/link.h"
+#include "netlink/packet_socket.h"
+#include "netlink/query.h"
+
+namespace dove::agent {
+
+// A device on its way to be a port, or being one, and what it was before.
+struct GuestDevice {
+  std::string name;
+  IfIndex index{};
+  bool was_ours = false;  // it was on its bridge already: taken over, not made
+  bool was_up = false;
+  std::uint32_t mtu = 0;
+  std::string disable_ipv6;  // the setting; empty where the kernel has none
+};
+
+class GuestPorts {
+ public:
+  static Result<GuestPorts> open(netlink::Links& links);
+
+  // Checks that the device can be the port of a guest on that bridge, and takes it down unless it
+  // is on the bridge already. The error names the device and why not: it does not exist, is no
+  // Ethernet device, is ours, carries the underlay, is a port of another bridge, or has an address
+  // of the host.
+  Result<GuestDevice> take(const std::string& name, const OverlayLink& overlay,
+                           const Underlay& underlay);
+  // Precondition: its walls stand. The port is up when this succeeds; otherwise as take() left it.
+  Status connect(const GuestDevice& device, const OverlayLink& overlay, const MacAddress& guest,
+                 std::uint32_t mtu);
+  // As it was before take(). One that was taken over stays down: what it was before, nobody knows.
+  Status give_back(const GuestDevice& device);
+
+ private:
+  GuestPorts(netlink::Links& links, netlink::Query query, netlink::Batch batch)
+      : links_{links}, query_{std::move(query)}, batch_{std::move(batch)} {}
+  Status check(const netlink::Link& link, const OverlayLink& overlay, const Underlay& underlay);
+  Status check_addresses(const netlink::Link& link);
+  Status set_guest_mac(const GuestDevice& device, const OverlayLink& overlay,
+                       const MacAddress& guest);
+
+  netlink::Links& links_;
+  netlink::Query query_;
+  netlink::Batch batch_;
+};
+
+// Says to a guest, out of its own port, what it asked: as if the owner of the address had.
+class Answerer {
+ public:
+  struct Counters {
+    std::uint64_t sent = 0;
+    std::uint64_t errors = 0;
+  };
+  static Result<Answerer> open();
+  void send(std::span<const AnswerQuery> answers);
+  const Counters& counters() const noexcept { return counters_; }
+
+ private:
+  explicit Answerer(netlink::PacketSocket socket) : socket_{std::move(socket)} {}
+  netlink::PacketSocket socket_;
+  Counters counters_;
+};
+
+}  // namespace dove::agent

@@ -1,0 +1,20 @@
+// Whether this host can be a DOVE switch at all, found out at the start and said in a sentence.
+#pragma once
+
+#include <string_view>
+
+#include "core/result.h"
+#include "netlink/file_descriptor.h"
+
+namespace dove::agent {
+
+// CAP_NET_ADMIN and CAP_NET_RAW are effective. kDenied, naming those that are not.
+Status check_capabilities();
+
+// The kernel has VXLAN and bridge devices. No device is made.
+Status check_device_kinds();
+
+// Holds this network namespace for one doved as long as it exists. kConflict when another has it.
+Result<netlink::FileDescriptor> lock_namespace();
+
+}  // namespace dove::agent
