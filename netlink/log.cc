@@ -80,7 +80,9 @@ std::optional<ByteView> configuration(std::span<std::byte> buffer, std::uint32_t
 }
 
 Error refusal(std::string_view what, int os_error, std::string_view text) {
-  if (os_error == EBUSY) return system_error(what, EBUSY, "another program listens to it");
+  if (os_error == EPERM)  // the kernel's answer to both
+    return system_error(what, os_error,
+                        "another program listens to it, or CAP_NET_ADMIN is missing");
   if (os_error == EINVAL || os_error == EOPNOTSUPP)
     return system_error(what, os_error,
                         "this kernel has no NFLOG (is the module \"nfnetlink_log\" there?)");

@@ -37,7 +37,7 @@ struct LogOptions {
   std::size_t receive_buffer = 16U << 20U;
 };
 
-// One listener a group and network namespace: a second is refused (kConflict). Every packet arrives
+// One listener a group and network namespace: a second is refused (kDenied). Every packet arrives
 // at once (queue threshold 1).
 class LogListener {
  public:
