@@ -1,0 +1,195 @@
+// A controller and a host that keep state, record what was asked of them, and fail on demand.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/ports.h"
+
+namespace dove::agent {
+
+// What was called, in order, over all fakes of a test.
+using Calls = std::vector<std::string>;
+
+inline NetworkSettings network_named(const std::string& name, std::uint32_t vni) {
+  return {.vni = *Vni::from(vni), .name = name, .tenant = "t"};
+}
+
+class FakeDirectory final : public Directory {
+ public:
+  explicit FakeDirectory(Calls& calls) : calls_{calls} {}
+
+  // --- the controller's objects
+  void add_endpoint(const std::string& name, const std::string& network, std::uint32_t vni,
+                    const char* mac) {
+    networks.insert_or_assign(network, network_named(network, vni));
+    endpoints.insert_or_assign(
+        name, Attachment{.endpoint = name, .vni = *Vni::from(vni), .mac = *MacAddress::parse(mac)});
+    network_of[name] = network;
+  }
+  std::map<std::string, Attachment> endpoints;
+  std::map<std::string, std::string> network_of;
+  std::map<std::string, NetworkSettings> networks;
+  std::set<std::uint32_t> joined;
+  HostId self{1};
+  bool up = true;
+  std::string fail;  // the call that fails, with kConflict
+
+  // Runs what is answered, until there is nothing more.
+  void run() {
+    while (!answers_.empty()) {
+      const auto answer = std::move(answers_.front());
+      answers_.pop_front();
+      answer();
+    }
+  }
+  // The answers that wait come to nothing, as when the session dies; what was asked for is done.
+  void lose_session() { up = false; }
+
+  bool connected() const override { return up; }
+  void join(const std::string& network, Completion<NetworkSettings> done) override {
+    if (const auto found = networks.find(network); found != networks.end())
+      return join(found->second.vni, std::move(done));
+    answer<NetworkSettings>("join " + network, std::move(done), [=] {
+      return Error{ErrorCode::kNotFound, "no network " + network};
+    });
+  }
+  void join(Vni vni, Completion<NetworkSettings> done) override {
+    answer<NetworkSettings>("join", std::move(done), [this, vni]() -> Result<NetworkSettings> {
+      joined.insert(vni.value());
+      for (const auto& [name, network] : networks)
+        if (network.vni == vni) return network;
+      return Error{ErrorCode::kNotFound, "no such network"};
+    });
+  }
+  void leave(Vni vni, Completion<void> done) override {
+    answer<void>("leave", std::move(done), [this, vni]() -> Status {
+      joined.erase(vni.value());
+      return {};
+    });
+  }
+  void prepare(const std::string& endpoint, Completion<Prepared> done) override {
+    answer<Prepared>("prepare", std::move(done), [this, endpoint]() -> Result<Prepared> {
+      const auto found = endpoints.find(endpoint);
+      if (found == endpoints.end()) return Error{ErrorCode::kNotFound, "no endpoint " + endpoint};
+      return Prepared{found->second, networks.at(network_of.at(endpoint))};
+    });
+  }
+  void activate(const std::string& endpoint, std::uint64_t generation,
+                Completion<Attachment> done) override {
+    answer<Attachment>("activate", std::move(done), [=, this]() -> Result<Attachment> {
+      auto& there = endpoints.at(endpoint);
+      if (there.generation != generation) return Error{ErrorCode::kConflict, "older generation"};
+      if (there.state == Attachment::State::kActive && there.host == self) return there;
+      ++there.generation;
+      there.state = Attachment::State::kActive;
+      there.host = self;
+      return there;
+    });
+  }
+  void detach(const std::string& endpoint, std::uint64_t generation,
+              Completion<void> done) override {
+    answer<void>("detach", std::move(done), [=, this]() -> Status {
+      const auto found = endpoints.find(endpoint);
+      if (found == endpoints.end() || found->second.generation != generation)
+        return Error{ErrorCode::kConflict, "older generation"};
+      found->second.state = Attachment::State::kGone;
+      return {};
+    });
+  }
+  void announce(const IpKey& /*address*/, MacAddress /*mac*/, Completion<void> done) override {
+    answer<void>("announce", std::move(done), [] { return Status{}; });
+  }
+  void ask(std::span<const Key> /*keys*/) override {}
+  void forget(std::span<const Key> /*keys*/) override {}
+
+ private:
+  template <class T>
+  void answer(const std::string& what, Completion<T> done, std::function<Result<T>()> act) {
+    calls_.push_back(what);
+    answers_.push_back([=, this] {
+      if (!up) return done(Error{ErrorCode::kUnavailable, "no session"});
+      if (fail == what) return done(Error{ErrorCode::kConflict, what + " failed"});
+      const auto result = act();
+      // The session may end between the controller's doing it and our hearing of it.
+      if (fail == "lose " + what) up = false;
+      done(up ? result : Result<T>{Error{ErrorCode::kUnavailable, "session lost"}});
+    });
+  }
+
+  Calls& calls_;
+  std::deque<std::function<void()>> answers_;
+};
+
+class FakeHost final : public PortHost {
+ public:
+  FakeHost(Calls& calls, FakeDirectory& directory) : calls_{calls}, directory_{directory} {}
+
+  std::set<std::string> devices;
+  std::map<std::string, MacKey> ports;  // on their bridges
+  std::set<MacKey> locals;
+  std::set<Vni> networks;
+  std::vector<std::string> troubles;
+  std::map<std::string, Port::State> shown;
+  std::string fail;
+  int saves = 0;
+
+  Status check_device(const std::string& dev) const override {
+    if (devices.contains(dev)) return {};
+    return Error{ErrorCode::kNotFound, "there is no device \"" + dev + "\""};
+  }
+  Status add_network(Vni vni) override {
+    if (auto status = call("add_network"); !status) return status;
+    networks.insert(vni);
+    return {};
+  }
+  void remove_network(Vni vni) override {
+    calls_.push_back("remove_network");
+    networks.erase(vni);
+  }
+  void add_port(const std::string& dev, const MacKey& guest, Completion<void> done) override {
+    const auto status = call("add_port");
+    if (status) {
+      ports.insert_or_assign(dev, guest);
+      locals.insert(guest);
+    }
+    done(status);
+  }
+  void remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) override {
+    const auto status = call("remove_port");
+    if (status) {
+      ports.erase(dev);
+      locals.erase(guest);
+    }
+    done(status);
+  }
+  void set_local(const MacKey& guest, bool here) override {
+    here ? void(locals.insert(guest)) : void(locals.erase(guest));
+  }
+  void save(Completion<void> done) override {
+    ++saves;
+    done(call("save"));
+  }
+  HostId self() const override { return directory_.self; }
+  void on_port(const Port& port, bool deleted) override {
+    deleted ? void(shown.erase(port.dev)) : void(shown[port.dev] = port.state);
+  }
+  void on_trouble(const std::string& what) override { troubles.push_back(what); }
+
+ private:
+  Status call(const std::string& what) {
+    calls_.push_back(what);
+    if (fail == what) return Error{ErrorCode::kSystem, what + " failed"};
+    return {};
+  }
+
+  Calls& calls_;
+  FakeDirectory& directory_;
+};
+
+}  // namespace dove::agent

@@ -1,0 +1,424 @@
+#include "agent/ports.h"
+
+#include <optional>
+
+#include "tests/catch.h"
+#include "tests/unit/agent/fakes.h"
+
+namespace dove::agent {
+namespace {
+
+using PortState = Port::State;
+
+// A host with two devices and a controller with two endpoints of one network.
+struct Bench {
+  Calls calls;
+  FakeDirectory directory{calls};
+  FakeHost host{calls, directory};
+  Ports ports{directory, host};
+
+  Bench() {
+    directory.add_endpoint("vm1", "blue", 100, "52:54:00:00:00:01");
+    directory.add_endpoint("vm2", "blue", 100, "52:54:00:00:00:02");
+    directory.add_endpoint("vm3", "red", 200, "52:54:00:00:00:03");
+    host.devices = {"tap0", "tap1"};
+  }
+
+  Result<Port> add(const std::string& dev, const std::string& endpoint) {
+    std::optional<Result<Port>> result;
+    ports.add(dev, endpoint, [&](const Result<Port>& done) { result.emplace(done); });
+    directory.run();
+    REQUIRE(result);
+    return *result;
+  }
+  Status del(const std::string& dev) {
+    std::optional<Status> result;
+    ports.del(dev, [&](const Status& done) { result.emplace(done); });
+    directory.run();
+    REQUIRE(result);
+    return *result;
+  }
+  void ready() {
+    directory.up = true;
+    ports.on_session_ready();
+    directory.run();
+  }
+  const Attachment& endpoint(const std::string& name) { return directory.endpoints.at(name); }
+  bool active(const std::string& name) {
+    return endpoint(name).state == Attachment::State::kActive;
+  }
+  // Nothing is left of a port on the host or at the controller.
+  void check_clean() {
+    CHECK(ports.list().empty());
+    CHECK(ports.networks().empty());
+    CHECK(host.ports.empty());
+    CHECK(host.locals.empty());
+    CHECK(host.networks.empty());
+    CHECK(host.shown.empty());
+    CHECK(directory.joined.empty());
+    CHECK_FALSE(active("vm1"));
+  }
+  std::size_t count(const std::string& call) const {
+    return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), call));
+  }
+  std::size_t place(const std::string& call) const {
+    return static_cast<std::size_t>(
+        std::distance(calls.begin(), std::find(calls.begin(), calls.end(), call)));
+  }
+};
+
+TEST_CASE("ports: add does everything, in the right order") {
+  Bench bench;
+  const auto port = bench.add("tap0", "vm1");
+  REQUIRE(port);
+  CHECK(port->network == "blue");
+  CHECK(port->vni.value() == 100);
+  CHECK(port->mac.to_string() == "52:54:00:00:00:01");
+  CHECK(port->state == PortState::kActive);
+  CHECK(port->generation == 1);
+  CHECK(bench.calls == Calls{"prepare", "add_network", "join", "add_port", "activate", "save"});
+  CHECK(bench.active("vm1"));
+  CHECK(bench.host.shown.at("tap0") == PortState::kActive);
+  CHECK(bench.ports.state({}).ports.size() == 1);
+}
+
+TEST_CASE("ports: a second port of a network joins nothing again") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  REQUIRE(bench.add("tap1", "vm2"));
+  CHECK(bench.count("join") == 1);
+}
+
+TEST_CASE("ports: the same again succeeds and does nothing") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  const auto calls = bench.calls;
+  CHECK(bench.add("tap0", "vm1"));
+  CHECK(bench.calls == calls);
+}
+
+TEST_CASE("ports: each step that fails undoes those before it") {
+  for (const auto* step : {"prepare", "add_network", "join", "add_port", "activate", "save"}) {
+    INFO(step);
+    Bench bench;
+    bench.directory.fail = step;
+    bench.host.fail = step;
+    const auto port = bench.add("tap0", "vm1");
+    REQUIRE_FALSE(port);
+    CHECK(port.error().message == std::string{step} + " failed");
+    bench.check_clean();
+    // And nothing of it is in the way later.
+    bench.directory.fail.clear();
+    bench.host.fail.clear();
+    CHECK(bench.add("tap0", "vm1"));
+    CHECK(bench.active("vm1"));
+  }
+}
+
+TEST_CASE("ports: undoing leaves the network to those who have it") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.directory.fail = "activate";
+  REQUIRE_FALSE(bench.add("tap1", "vm2"));
+  CHECK(bench.host.networks.size() == 1);
+  CHECK(bench.directory.joined.size() == 1);
+  CHECK(bench.host.ports.size() == 1);
+}
+
+TEST_CASE("ports: refusals name what is in the way and change nothing") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  const auto calls = bench.calls;
+  const auto taken = bench.add("tap0", "vm2");
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().code == ErrorCode::kExists);
+  CHECK(taken.error().message == "device \"tap0\" is the port of endpoint \"vm1\"");
+  const auto twice = bench.add("tap1", "vm1");
+  REQUIRE_FALSE(twice);
+  CHECK(twice.error().message == "endpoint \"vm1\" is at device \"tap0\" of this host already");
+  const auto unknown = bench.add("tap7", "vm2");
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == ErrorCode::kNotFound);
+  CHECK(unknown.error().message == "there is no device \"tap7\"");
+  CHECK(bench.calls == calls);
+  const auto endpoint = bench.add("tap1", "vm9");
+  REQUIRE_FALSE(endpoint);
+  CHECK(endpoint.error().code == ErrorCode::kNotFound);
+  CHECK(bench.ports.list().size() == 1);
+}
+
+TEST_CASE("ports: without a controller nothing is added") {
+  Bench bench;
+  bench.directory.up = false;
+  const auto port = bench.add("tap0", "vm1");
+  REQUIRE_FALSE(port);
+  CHECK(port.error().code == ErrorCode::kUnavailable);
+  bench.check_clean();
+}
+
+TEST_CASE("ports: an activation whose answer was lost is taken back at the next session") {
+  Bench bench;
+  bench.directory.fail = "lose activate";
+  REQUIRE_FALSE(bench.add("tap0", "vm1"));
+  CHECK(bench.active("vm1"));  // the controller did it
+  CHECK(bench.ports.state({}).detached.size() == 1);
+  bench.directory.fail.clear();
+  bench.ready();
+  CHECK_FALSE(bench.active("vm1"));
+  CHECK(bench.ports.state({}).detached.empty());
+}
+
+TEST_CASE("ports: del takes everything away") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  REQUIRE(bench.del("tap0"));
+  bench.directory.run();
+  bench.check_clean();
+  CHECK(bench.ports.state({}).ports.empty());
+  const auto again = bench.del("tap0");
+  REQUIRE_FALSE(again);
+  CHECK(again.error().message == "device \"tap0\" is no port");
+}
+
+TEST_CASE("ports: del works without a controller, which hears of it later") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.directory.up = false;
+  REQUIRE(bench.del("tap0"));
+  CHECK(bench.host.ports.empty());
+  CHECK(bench.active("vm1"));
+  REQUIRE(bench.ports.state({}).detached.size() == 1);
+  bench.ready();
+  CHECK_FALSE(bench.active("vm1"));
+  CHECK(bench.ports.state({}).detached.empty());
+}
+
+TEST_CASE("ports: a late detach does not take away what was added again") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.directory.up = false;
+  REQUIRE(bench.del("tap0"));
+  bench.directory.up = true;  // port add comes before the resynchronisation
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.ready();
+  CHECK(bench.active("vm1"));
+  CHECK(bench.ports.find("tap0")->state == PortState::kActive);
+}
+
+TEST_CASE("ports: a device that the kernel will not give up keeps its port") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.host.fail = "remove_port";
+  REQUIRE_FALSE(bench.del("tap0"));
+  CHECK(bench.ports.list().size() == 1);
+  CHECK(bench.active("vm1"));
+}
+
+TEST_CASE("ports: a device goes and comes back") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.ports.on_device_gone("tap0");
+  bench.directory.run();
+  CHECK(bench.host.shown.at("tap0") == PortState::kAbsent);
+  CHECK(bench.host.locals.empty());
+  CHECK_FALSE(bench.active("vm1"));
+  bench.ports.on_device_back("tap0", true);
+  bench.directory.run();
+  CHECK(bench.host.shown.at("tap0") == PortState::kActive);
+  CHECK(bench.host.locals.size() == 1);
+  CHECK(bench.active("vm1"));
+}
+
+TEST_CASE("ports: a device that comes back too late has lost its endpoint") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.ports.on_device_gone("tap0");
+  bench.directory.run();
+  auto& endpoint = bench.directory.endpoints.at("vm1");
+  endpoint.state = Attachment::State::kActive;
+  endpoint.host = HostId{2};
+  ++endpoint.generation;
+  bench.ports.on_device_back("tap0", true);
+  bench.directory.run();
+  CHECK(bench.host.shown.at("tap0") == PortState::kLost);
+  CHECK(bench.host.ports.empty());
+  CHECK(bench.endpoint("vm1").host == HostId{2});
+}
+
+TEST_CASE("ports: a lost endpoint is taken off the bridge, an old word is not believed") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  auto won = bench.endpoint("vm1");
+  won.host = HostId{2};
+  won.generation = 0;
+  bench.ports.on_lost(won);
+  bench.directory.run();
+  CHECK(bench.host.shown.at("tap0") == PortState::kActive);
+  won.generation = 2;
+  bench.ports.on_lost(won);
+  bench.directory.run();
+  CHECK(bench.host.shown.at("tap0") == PortState::kLost);
+  CHECK(bench.host.ports.empty());
+  CHECK(bench.host.networks.empty());
+  CHECK(bench.count("detach") == 0);
+  CHECK(bench.ports.state({}).ports.empty());
+  // It can be added again, or deleted.
+  REQUIRE(bench.add("tap0", "vm2"));
+  CHECK(bench.del("tap0"));
+}
+
+TEST_CASE("ports: an endpoint whose device has gone may be added at another device") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.ports.on_device_gone("tap0");
+  bench.directory.run();
+  REQUIRE(bench.add("tap1", "vm1"));
+  CHECK(bench.ports.list().size() == 1);
+  CHECK(bench.active("vm1"));
+}
+
+State saved_state() {
+  return {.store = {},
+          .ports = {{.dev = "tap0",
+                     .endpoint = "vm1",
+                     .network = "blue",
+                     .vni = *Vni::from(100),
+                     .mac = *MacAddress::parse("52:54:00:00:00:01"),
+                     .ips = {},
+                     .generation = 5}},
+          .joined = {{.name = "red", .vni = *Vni::from(200)}},
+          .detached = {}};
+}
+
+void restore(Bench& bench, const State& state) {
+  bool done = false;
+  bench.ports.restore(state, [&] { done = true; });
+  bench.directory.run();
+  CHECK(done);
+}
+
+TEST_CASE("ports: a restart takes over, and the controller confirms") {
+  Bench bench;
+  bench.directory.up = false;
+  auto& endpoint = bench.directory.endpoints.at("vm1");
+  endpoint.state = Attachment::State::kActive;
+  endpoint.host = bench.directory.self;
+  endpoint.generation = 5;
+  restore(bench, saved_state());
+  CHECK(bench.host.shown.at("tap0") == PortState::kPending);
+  CHECK(bench.host.ports.size() == 1);
+  CHECK(bench.host.networks.size() == 2);
+  CHECK(bench.ports.state({}).ports == saved_state().ports);
+  CHECK(bench.ports.state({}).joined == saved_state().joined);
+  bench.ready();
+  CHECK(bench.host.shown.at("tap0") == PortState::kActive);
+  CHECK(bench.directory.joined == std::set<std::uint32_t>{100, 200});
+  CHECK(bench.endpoint("vm1").generation == 5);
+}
+
+TEST_CASE("ports: a port of the file whose endpoint is another's now is lost") {
+  Bench bench;
+  auto& endpoint = bench.directory.endpoints.at("vm1");
+  endpoint.state = Attachment::State::kActive;
+  endpoint.host = HostId{2};
+  endpoint.generation = 6;
+  restore(bench, saved_state());
+  bench.ready();
+  CHECK(bench.host.shown.at("tap0") == PortState::kLost);
+  CHECK(bench.host.ports.empty());
+  CHECK(bench.endpoint("vm1").host == HostId{2});
+}
+
+TEST_CASE("ports: a port of the file whose endpoint was deleted is lost") {
+  Bench bench;
+  bench.directory.endpoints.erase("vm1");
+  restore(bench, saved_state());
+  bench.ready();
+  CHECK(bench.host.shown.at("tap0") == PortState::kLost);
+}
+
+TEST_CASE("ports: a controller that forgot the attachment is told again") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.directory.endpoints.at("vm1").state = Attachment::State::kGone;
+  bench.directory.joined.clear();
+  bench.ready();
+  CHECK(bench.active("vm1"));
+  CHECK(bench.directory.joined.size() == 1);
+  CHECK(bench.ports.find("tap0")->generation == bench.endpoint("vm1").generation);
+}
+
+TEST_CASE("ports: a port of the file waits for its device") {
+  Bench bench;
+  bench.host.devices.erase("tap0");
+  auto& endpoint = bench.directory.endpoints.at("vm1");
+  endpoint.state = Attachment::State::kActive;
+  endpoint.host = bench.directory.self;
+  endpoint.generation = 5;
+  restore(bench, saved_state());
+  CHECK(bench.host.shown.at("tap0") == PortState::kAbsent);
+  bench.ready();
+  CHECK_FALSE(bench.active("vm1"));  // nobody could reach it here
+  bench.host.devices.insert("tap0");
+  bench.ports.on_device_back("tap0", false);
+  bench.directory.run();
+  CHECK(bench.host.shown.at("tap0") == PortState::kActive);
+  CHECK(bench.host.ports.size() == 1);
+  CHECK(bench.active("vm1"));
+}
+
+TEST_CASE("ports: a session that ends while ports are confirmed changes nothing") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  REQUIRE(bench.add("tap1", "vm2"));
+  bench.directory.fail = "lose prepare";
+  bench.ready();
+  CHECK(bench.host.shown.at("tap0") == PortState::kActive);
+  CHECK(bench.host.shown.at("tap1") == PortState::kActive);
+  CHECK(bench.host.ports.size() == 2);
+  bench.directory.fail.clear();
+  bench.ready();
+  CHECK(bench.active("vm1"));
+}
+
+TEST_CASE("ports: join and leave by command") {
+  Bench bench;
+  std::optional<Result<Vni>> result;
+  const auto done = [&](const Result<Vni>& vni) { result.emplace(vni); };
+  bench.ports.join("blue", done);
+  bench.directory.run();
+  REQUIRE(result->ok());
+  CHECK((*result)->value() == 100);
+  CHECK(bench.host.networks.size() == 1);
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.ports.leave("blue", done);
+  bench.directory.run();
+  CHECK(result->ok());
+  CHECK(bench.host.networks.size() == 1);  // the port has it
+  REQUIRE(bench.del("tap0"));
+  bench.directory.run();
+  bench.check_clean();
+  bench.ports.leave("blue", done);
+  REQUIRE_FALSE(result->ok());
+  CHECK(result->error().message == "this host has not joined network \"blue\"");
+  bench.ports.join("nosuch", done);
+  bench.directory.run();
+  CHECK(result->error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("ports: changes asked for together are done one after another") {
+  Bench bench;
+  std::vector<std::string> order;
+  bench.ports.add("tap0", "vm1",
+                  [&](const auto& result) { order.push_back(result ? "added" : "refused"); });
+  bench.ports.del("tap0",
+                  [&](const Status& status) { order.push_back(status ? "deleted" : "refused"); });
+  bench.ports.add("tap0", "vm2",
+                  [&](const auto& result) { order.push_back(result ? "added" : "refused"); });
+  bench.directory.run();
+  CHECK(order == std::vector<std::string>{"added", "deleted", "added"});
+  CHECK(bench.ports.find("tap0")->endpoint == "vm2");
+}
+
+}  // namespace
+}  // namespace dove::agent
