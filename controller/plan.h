@@ -52,8 +52,4 @@ inline constexpr std::size_t kLinkLocals = 8;
 Status plan_announcement(HostId host, const MacKey& endpoint, const IpAddress& ip,
                          const Surroundings& around, Draft& draft);
 
-// fe80::/64 with the interface identifier made from a MAC (RFC 4291, appendix A), and back.
-IpAddress link_local_of(const MacAddress& mac) noexcept;
-std::optional<MacAddress> mac_of_link_local(const IpAddress& ip) noexcept;
-
 }  // namespace dove::controller

@@ -161,6 +161,11 @@ struct SqliteStore::File {
 };
 
 Status SqliteStore::File::open() {
+  // SQLite would make it readable for all, and say less of what is wrong.
+  const Descriptor made{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640)};
+  if (made.get() < 0)
+    return Error{ErrorCode::kSystem, fmt::format("store \"{}\": {}", path, std::strerror(errno)),
+                 errno};
   sqlite3* raw = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int result = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);

@@ -1,0 +1,128 @@
+#include "controller/consequences.h"
+
+#include <algorithm>
+#include <set>
+
+namespace dove::controller {
+namespace {
+
+// The endpoint that answers for an address: the first of its speakers that is active.
+const Kept<Endpoint>* speaker_of(const Address& address, const State& state) {
+  for (const auto& name : address.endpoints)
+    if (const auto* endpoint = state.endpoint(name); endpoint != nullptr && endpoint->active)
+      return endpoint;
+  return nullptr;
+}
+
+MacBinding binding_of(const MacKey& key, const State& state, std::uint64_t revision) {
+  const auto* endpoint = state.endpoint(key);
+  if (endpoint == nullptr || !endpoint->active) {
+    const auto generation = endpoint == nullptr ? 0 : endpoint->generation;
+    return {.key = key, .generation = generation, .revision = revision};
+  }
+  return {.key = key,
+          .verdict = Verdict::kFound,
+          .host = endpoint->host,
+          .generation = endpoint->generation,
+          .revision = endpoint->revision};
+}
+
+IpUpdate update_of(const IpKey& key, const State& state, std::uint64_t revision) {
+  const auto* address = state.address(key);
+  if (address == nullptr) return {.binding = {.key = key, .revision = revision}};
+  const auto* speaker = speaker_of(*address, state);
+  if (speaker == nullptr)
+    return {.binding = {.key = key, .generation = address->generation, .revision = revision},
+            .recorded = true};
+  return {.binding = {.key = key,
+                      .verdict = Verdict::kFound,
+                      .mac = speaker->mac,
+                      .generation = address->generation,
+                      .revision = std::max(address->revision, speaker->revision)},
+          .recorded = true};
+}
+
+class Collector {
+ public:
+  Collector(const State& state, std::uint64_t revision) : state_{state} {
+    result_.revision = revision;
+  }
+
+  void add(const Change& change) {
+    const auto& any = change.after ? *change.after : *change.before;
+    if (std::holds_alternative<Endpoint>(any))
+      add_endpoint(get<Endpoint>(change.before), get<Endpoint>(change.after));
+    else if (const auto* address = std::get_if<Address>(&any))
+      ips_.insert(address->key);
+    else if (std::holds_alternative<Host>(any))
+      add_host(std::get<Host>(any), change.after.has_value());
+    else if (std::holds_alternative<Network>(any))
+      add_network(std::get<Network>(any), change.after.has_value());
+  }
+
+  Consequences finish() {
+    for (const auto& key : macs_) result_.macs.push_back(binding_of(key, state_, result_.revision));
+    for (const auto& key : ips_) result_.ips.push_back(update_of(key, state_, result_.revision));
+    return std::move(result_);
+  }
+
+ private:
+  template <class T>
+  static const T* get(const std::optional<Value>& value) {
+    return value ? &std::get<T>(*value) : nullptr;
+  }
+
+  void add_endpoint(const Endpoint* before, const Endpoint* after) {
+    for (const auto* endpoint : {before, after}) {
+      if (endpoint == nullptr) continue;
+      macs_.insert(endpoint->key());
+      for (const auto& ip : state_.ips_of(endpoint->name)) ips_.insert({endpoint->vni, ip});
+    }
+    if (after != nullptr && after->active) result_.attached.emplace_back(after->vni, after->host);
+    if (before == nullptr || !before->active) return;
+    if (after == nullptr) {
+      Endpoint deleted = *before;
+      deleted.active = false;
+      ++deleted.generation;
+      result_.losses.push_back({before->host, deleted});
+    } else if (after->active && after->host != before->host) {
+      result_.losses.push_back({before->host, *after});
+    }
+  }
+
+  void add_host(const Host& host, bool there) {
+    result_.hosts.push_back({host.id, host.name, there ? std::optional{host.vtep} : std::nullopt});
+  }
+
+  void add_network(const Network& network, bool there) {
+    if (there)
+      result_.networks.push_back(network);
+    else
+      result_.gone.push_back(network.vni);
+  }
+
+  const State& state_;
+  Consequences result_;
+  std::set<MacKey> macs_;
+  std::set<IpKey> ips_;
+};
+
+}  // namespace
+
+Consequences consequences_of(const State& after, std::span<const Change> changes,
+                             std::uint64_t revision) {
+  Collector collector{after, revision};
+  for (const auto& change : changes) collector.add(change);
+  return collector.finish();
+}
+
+Consequences everything(const State& state, std::uint64_t revision) {
+  Collector collector{state, revision};
+  for (const auto& [name, host] : state.hosts()) collector.add({{}, Value{Host{host}}});
+  for (const auto& [name, network] : state.networks()) collector.add({{}, Value{Network{network}}});
+  for (const auto& [name, endpoint] : state.endpoints())
+    collector.add({{}, Value{Endpoint{endpoint}}});
+  return collector.finish();
+}
+
+}  // namespace dove::controller

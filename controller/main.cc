@@ -1,0 +1,106 @@
+// dove-controller: the wiring.
+#include <fmt/format.h>
+#include <grpc/support/log.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "api/transport.h"
+#include "controller/agent_service.h"
+#include "controller/management_service.h"
+#include "controller/options.h"
+#include "controller/registry.h"
+#include "controller/sessions.h"
+#include "controller/store/sqlite_store.h"
+
+namespace dove::controller {
+namespace {
+
+constexpr std::chrono::seconds kGrace{2};  // for calls that are being answered, at the end
+
+// SIGTERM and SIGINT are waited for, in every thread.
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+void log_of_grpc(gpr_log_func_args* args) {
+  if (args->severity == GPR_LOG_SEVERITY_ERROR) spdlog::debug("grpc: {}", args->message);
+}
+
+void start_log(const std::string& level) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("dove-controller"));
+  spdlog::set_pattern("%l: %v");
+  spdlog::set_level(spdlog::level::from_str(level));
+  gpr_set_log_function(log_of_grpc);
+}
+
+// Only what is ours by default: a directory that somebody named must be there.
+Status make_default_directory(const std::string& path, std::string_view default_path) {
+  if (path != default_path) return {};
+  std::error_code error;
+  const auto directory = std::filesystem::path{path}.parent_path();
+  std::filesystem::create_directories(directory, error);
+  if (!error) return {};
+  return Error{ErrorCode::kSystem,
+               fmt::format("cannot make \"{}\": {}", directory.string(), error.message()),
+               error.value()};
+}
+
+Status make_directories(const Options& options) {
+  const auto behind_colon = [](std::string_view word) { return word.substr(word.find(':') + 1); };
+  for (const auto& address : options.listen)
+    if (auto s = make_default_directory(address.path, behind_colon(kDefaultListen)); !s) return s;
+  return make_default_directory(options.store_path, behind_colon(kDefaultStore));
+}
+
+Status serve(const Options& options, const sigset_t& signals) {
+  if (auto status = make_directories(options); !status) return status;
+  auto store = SqliteStore::open(options.store_path);
+  if (!store) return store.error();
+  Sessions sessions{{.negative_ttl = options.negative_ttl}};
+  auto registry = Registry::open(**store, sessions);
+  if (!registry) return registry.error();
+
+  ManagementService management{**registry};
+  AgentService agents{**registry, sessions};
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&management);
+  builder.RegisterService(&agents);
+  auto server = api::start_server(builder, options.listen, options.insecure);
+  if (!server) return server.error();
+  for (const auto& address : options.listen) spdlog::info("listening on {}", address.to_string());
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("stopping: {}", strsignal(signal));
+  (*server)->Shutdown(std::chrono::system_clock::now() + kGrace);
+  return {};
+}
+
+int run(int argc, const char* const* argv) {
+  const auto parsed = parse_options(argc, argv);
+  if (const auto* finish = std::get_if<Finish>(&parsed)) {
+    std::fputs(finish->text.c_str(), finish->code == 0 ? stdout : stderr);
+    return finish->code;
+  }
+  const auto signals = block_signals();
+  const auto& options = std::get<Options>(parsed);
+  start_log(options.log_level);
+  const auto status = serve(options, signals);
+  if (status) return 0;
+  fmt::print(stderr, "Error: {}\n", status.error().message);
+  return 2;
+}
+
+}  // namespace
+}  // namespace dove::controller
+
+int main(int argc, char** argv) { return dove::controller::run(argc, argv); }

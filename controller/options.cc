@@ -1,0 +1,121 @@
+#include "controller/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+namespace dove::controller {
+namespace {
+
+constexpr std::string_view kSqlite = "sqlite:";
+constexpr std::string_view kEtcd = "etcd:";
+
+// As they were written.
+struct Words {
+  std::vector<std::string> listen;
+  std::string store = kDefaultStore;
+  std::string negative_ttl = "2000";
+  std::string log_level = "info";
+  bool insecure = false;
+};
+
+void describe(CLI::App& app, Words& words) {
+  app.set_config("--config", "", "Read options from this file, one \"option = value\" a line");
+  app.allow_config_extras(false);
+  app.set_version_flag("--version", std::string{"dove-controller, dove-"} + DOVE_VERSION);
+  app.add_option("--listen", words.listen,
+                 "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated")
+      ->type_name("ADDRESS")
+      ->default_str(kDefaultListen);
+  app.add_option("--store", words.store, "Where records are kept: sqlite:PATH")
+      ->type_name("STORE")
+      ->capture_default_str();
+  app.add_flag("--insecure", words.insecure, "Allow plain TCP beyond this machine");
+  app.add_option("--negative-ttl", words.negative_ttl,
+                 "Milliseconds for which agents may remember that something does not exist")
+      ->type_name("MS")
+      ->capture_default_str();
+  app.add_option("--log-level", words.log_level, "debug, info, warning or error")
+      ->type_name("LEVEL")
+      ->capture_default_str();
+}
+
+Error wrong(std::string_view option, std::string_view word, std::string_view expected) {
+  return {ErrorCode::kInvalid,
+          fmt::format("--{} \"{}\" is wrong: expected {}", option, word, expected)};
+}
+
+Result<std::string> parse_store(const std::string& word) {
+  if (word.starts_with(kEtcd))
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("--store \"{}\" is wrong: etcd: stores are not built into this "
+                             "version, expected sqlite:PATH",
+                             word)};
+  if (!word.starts_with(kSqlite) || word.size() == kSqlite.size())
+    return wrong("store", word, "sqlite:PATH");
+  return word.substr(kSqlite.size());
+}
+
+Result<std::chrono::milliseconds> parse_ttl(const std::string& word) {
+  constexpr unsigned kLongest = 3'600'000;
+  unsigned ttl = 0;
+  const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), ttl);
+  if (error != std::errc{} || stop != word.data() + word.size() || ttl == 0 || ttl > kLongest)
+    return wrong("negative-ttl", word, fmt::format("milliseconds, 1..{}", kLongest));
+  return std::chrono::milliseconds{ttl};
+}
+
+Result<Options> read(const Words& words) {
+  Options options{.insecure = words.insecure};
+  auto listen = words.listen;
+  if (listen.empty()) listen.emplace_back(kDefaultListen);
+  for (const auto& word : listen) {
+    auto address = api::parse_address(word);
+    if (!address) return address.error();
+    if (auto status = api::check_plaintext(*address, words.insecure); !status)
+      return status.error();
+    if (std::find(options.listen.begin(), options.listen.end(), *address) != options.listen.end())
+      return wrong("listen", word, "each address once");
+    options.listen.push_back(*std::move(address));
+  }
+  auto store = parse_store(words.store);
+  if (!store) return store.error();
+  options.store_path = *std::move(store);
+  const auto ttl = parse_ttl(words.negative_ttl);
+  if (!ttl) return ttl.error();
+  options.negative_ttl = *ttl;
+  for (const auto* level : {"debug", "info", "warning", "error"})
+    if (words.log_level == level) options.log_level = level;
+  if (options.log_level != words.log_level)
+    return wrong("log-level", words.log_level, "debug, info, warning or error");
+  return options;
+}
+
+// What CLI11 says, in our form.
+Finish finish(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    if (dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr)
+      return {0, std::string{error.what()} + "\n"};
+    return {0, app.help()};
+  }
+  return {1, fmt::format("Error: {}\n", error.what())};
+}
+
+}  // namespace
+
+std::variant<Options, Finish> parse_options(int argc, const char* const* argv) {
+  CLI::App app{"The controller of DOVE networks: see dove-controller(8)", "dove-controller"};
+  Words words;
+  describe(app, words);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return finish(app, error);
+  }
+  auto options = read(words);
+  if (!options) return Finish{1, fmt::format("Error: {}\n", options.error().message)};
+  return *std::move(options);
+}
+
+}  // namespace dove::controller

@@ -1,0 +1,34 @@
+// The command line and the configuration file of dove-controller: read, checked, made values.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "api/address.h"
+
+namespace dove::controller {
+
+inline constexpr const char* kDefaultListen = "unix:/run/dove/controller.sock";
+inline constexpr const char* kDefaultStore = "sqlite:/var/lib/dove/controller.db";
+
+struct Options {
+  std::vector<api::Address> listen;  // at least one
+  std::string store_path;            // of the SQLite file
+  bool insecure = false;
+  std::chrono::milliseconds negative_ttl{2000};
+  std::string log_level = "info";
+};
+
+// The program has nothing more to do: `text` goes to stdout when `code` is 0, else to stderr.
+struct Finish {
+  int code = 0;
+  std::string text;
+};
+
+// Every option may stand on the command line or in the file that --config names; the command line
+// wins. A Finish with code 1 names the bad word and what was expected.
+std::variant<Options, Finish> parse_options(int argc, const char* const* argv);
+
+}  // namespace dove::controller

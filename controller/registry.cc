@@ -1,0 +1,352 @@
+#include "controller/registry.h"
+
+#include <fmt/format.h>
+
+#include "api/convert.h"
+#include "controller/render.h"
+
+namespace dove::controller {
+namespace {
+
+constexpr std::chrono::seconds kTick{1};
+constexpr std::size_t kObjectsPerPart = 512;
+
+const Error kStopping{ErrorCode::kUnavailable, "the controller is stopping"};
+
+TimePoint now() { return std::chrono::steady_clock::now(); }
+
+Error unknown(std::string_view kind, std::string_view name) {
+  return {ErrorCode::kNotFound, fmt::format("{} \"{}\" is unknown", kind, name)};
+}
+
+// Renders objects of `all`: the one that is named, or a part's worth behind `after`. True when none
+// is left.
+template <class T, class Render>
+Result<bool> show_kind(std::string_view kind, const ByName<T>& all, const Registry::Query& query,
+                       Registry::Part& part, Render render) {
+  if (!query.name.empty()) {
+    const auto one = all.find(query.name);
+    if (one == all.end()) return unknown(kind, query.name);
+    render(one->second);
+    return true;
+  }
+  auto at = query.after.empty() ? all.begin() : all.upper_bound(query.after);
+  for (std::size_t i = 0; i < kObjectsPerPart && at != all.end(); ++i, ++at) {
+    render(at->second);
+    part.after = at->first;
+  }
+  return at == all.end();
+}
+
+}  // namespace
+
+Registry::Registry(Store& store, Sessions& sessions) : store_{store}, sessions_{sessions} {}
+
+Result<std::unique_ptr<Registry>> Registry::open(Store& store, Sessions& sessions) {
+  std::unique_ptr<Registry> registry{new Registry{store, sessions}};
+  if (auto status = registry->load(); !status) return status.error();
+  registry->thread_ = std::thread{[raw = registry.get()] { raw->run(); }};
+  return registry;
+}
+
+Registry::~Registry() { stop(); }
+
+Status Registry::load() {
+  const auto snapshot = store_.read_all();
+  if (!snapshot) return snapshot.error();
+  const auto loaded_at = now();
+  for (const auto& record : snapshot->records) {
+    const auto value = decode(record.key, record.value);
+    if (!value) return value.error();
+    state_.put(*value, record.revision, loaded_at);
+  }
+  if (auto status = state_.check(); !status) return status;
+  revision_ = snapshot->revision;
+  sessions_.load(everything(state_, revision_));
+  return {};
+}
+
+// --- the queue
+
+void Registry::post(Job job) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (!stopping_) {
+      jobs_.push_back(std::move(job));
+      wake_.notify_one();
+      return;
+    }
+  }
+  job(true);
+}
+
+void Registry::run() {
+  std::unique_lock lock{mutex_};
+  while (!stopping_) {
+    const bool woken = wake_.wait_for(lock, kTick, [this] { return stopping_ || !jobs_.empty(); });
+    if (stopping_) return;
+    if (!woken) {
+      lock.unlock();
+      sessions_.tick(now());
+      lock.lock();
+      continue;
+    }
+    auto job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job(false);
+    lock.lock();
+  }
+}
+
+void Registry::stop() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+  for (auto& job : std::exchange(jobs_, {})) job(true);
+}
+
+void Registry::change(std::vector<Operation> operations, Done<v1::ChangeReply> done) {
+  post([this, operations = std::move(operations), done = std::move(done)](bool refused) {
+    done(refused ? Result<v1::ChangeReply>{kStopping} : do_change(operations));
+  });
+}
+
+void Registry::show(Query query, Done<Part> done) {
+  post([this, query = std::move(query), done = std::move(done)](bool refused) {
+    done(refused ? Result<Part>{kStopping} : do_show(query));
+  });
+}
+
+void Registry::hello(std::shared_ptr<Peer> peer, Hello hello, Done<HostId> done) {
+  post([this, peer = std::move(peer), hello = std::move(hello), done = std::move(done)](
+           bool refused) { done(refused ? Result<HostId>{kStopping} : do_hello(peer, hello)); });
+}
+
+void Registry::request(std::shared_ptr<Peer> peer, v1::Request request,
+                       std::function<void()> done) {
+  post([this, peer = std::move(peer), request = std::move(request),
+        done = std::move(done)](bool refused) {
+    if (!refused) do_request(*peer, request);
+    done();
+  });
+}
+
+// --- changes
+
+Surroundings Registry::surroundings() const {
+  return {store_.id(), revision_, [this](HostId host) { return sessions_.is_connected(host); }};
+}
+
+Status Registry::commit(Draft& draft) {
+  const auto transaction = draft.transaction();
+  const auto changes = draft.changes();
+  draft.roll_back();
+  if (changes.empty()) return {};
+  const auto committed = store_.commit(transaction);
+  if (!committed) return committed.error();
+  revision_ = *committed;
+  apply(state_, changes, revision_, now());
+  sessions_.publish(consequences_of(state_, changes, revision_));
+  return {};
+}
+
+Result<v1::ChangeReply> Registry::do_change(const std::vector<Operation>& operations) {
+  Draft draft{state_, now()};
+  std::vector<Made> made;
+  for (const auto& operation : operations) {
+    const auto planned = plan(operation, surroundings(), draft);
+    if (!planned) return planned.error();
+    if (*planned) made.push_back(**planned);
+  }
+  if (auto status = commit(draft); !status) return status.error();
+  v1::ChangeReply reply;
+  reply.set_revision(revision_);
+  for (const auto& one : made) render_made(one, reply.add_objects());
+  return reply;
+}
+
+// An object made and deleted by one change is not shown.
+void Registry::render_made(const Made& made, v1::Object* object) const {
+  switch (made.kind) {
+    case Made::Kind::kTenant:
+      if (const auto* tenant = state_.tenant(made.name)) render(*tenant, object->mutable_tenant());
+      return;
+    case Made::Kind::kNetwork:
+      if (const auto* network = state_.network(made.name))
+        render(*network, object->mutable_network());
+      return;
+    case Made::Kind::kEndpoint:
+      if (const auto* endpoint = state_.endpoint(made.name))
+        render(*endpoint, state_, object->mutable_endpoint());
+      return;
+  }
+}
+
+// --- shows
+
+Result<Registry::Part> Registry::do_show(const Query& query) {
+  Part part;
+  part.reply.set_store_id(store_.id());
+  part.reply.set_revision(revision_);
+  if (!query.network.empty() && state_.network(query.network) == nullptr)
+    return unknown("network", query.network);
+  const auto last = show_objects(query, part);
+  if (!last) return last.error();
+  part.last = *last;
+  return part;
+}
+
+Result<bool> Registry::show_objects(const Query& query, Part& part) const {
+  const auto object = [&part] { return part.reply.add_objects(); };
+  const auto tenant = [&](const auto& t) { render(t, object()->mutable_tenant()); };
+  const auto network = [&](const auto& n) { render(n, object()->mutable_network()); };
+  const auto endpoint = [&](const auto& e) {
+    if (query.network.empty() || e.network == query.network)
+      render(e, state_, object()->mutable_endpoint());
+  };
+  const auto host = [&](const auto& h) {
+    auto* message = object()->mutable_host();
+    render(h, state_, message);
+    const bool connected = sessions_.is_connected(h.id);
+    message->set_state(connected ? v1::Host::CONNECTED : v1::Host::DISCONNECTED);
+    message->set_version(sessions_.version_of(h.id));
+  };
+  switch (query.kind) {
+    case v1::ShowRequest::TENANT:
+      return show_kind("tenant", state_.tenants(), query, part, tenant);
+    case v1::ShowRequest::NETWORK:
+      return show_kind("network", state_.networks(), query, part, network);
+    case v1::ShowRequest::ENDPOINT:
+      return show_kind("endpoint", state_.endpoints(), query, part, endpoint);
+    case v1::ShowRequest::HOST:
+      return show_kind("host", state_.hosts(), query, part, host);
+    default:
+      return Error{ErrorCode::kInvalid,
+                   fmt::format("kind {} is unknown", static_cast<int>(query.kind))};
+  }
+}
+
+// --- agents
+
+Result<HostId> Registry::do_hello(const std::shared_ptr<Peer>& peer, const Hello& hello) {
+  if (auto status = sessions_.check(hello); !status) return status.error();
+  Draft draft{state_, now()};
+  const auto host = plan_registration({hello.host, hello.vtep}, draft);
+  if (!host) return host.error();
+  if (auto status = commit(draft); !status) return status.error();
+  sessions_.admit(peer, hello, *host, store_.id());
+  return *host;
+}
+
+void Registry::do_request(Peer& peer, const v1::Request& request) {
+  v1::FromController message;
+  auto& reply = *message.mutable_reply();
+  reply.set_id(request.id());
+  Status status;
+  switch (request.what_case()) {
+    case v1::Request::kJoin:
+      return do_join(peer, request.id(), request.join());
+    case v1::Request::kLeave:
+      return do_leave(peer, request.id(), request.leave());
+    case v1::Request::kPrepare:
+      status = do_prepare(request.prepare(), reply);
+      break;
+    case v1::Request::kActivate:
+      status = do_activate(peer, request.activate(), reply);
+      break;
+    case v1::Request::kDetach:
+      status = do_detach(peer, request.detach(), reply);
+      break;
+    case v1::Request::kAnnounce:
+      status = do_announce(peer, request.announce());
+      break;
+    case v1::Request::WHAT_NOT_SET:
+      status = Error{ErrorCode::kInvalid, "the request is unknown to this controller"};
+      break;
+  }
+  reply.set_revision(revision_);
+  if (!status) api::write(status.error(), reply.mutable_problem());
+  sessions_.send(peer, std::move(message));
+}
+
+void Registry::do_join(Peer& peer, std::uint64_t id, const v1::Join& join) {
+  v1::FromController message;
+  auto& reply = *message.mutable_reply();
+  reply.set_id(id);
+  reply.set_revision(revision_);
+  const auto vni = Vni::from(join.vni());
+  const auto* network = !join.network().empty() ? state_.network(join.network())
+                        : vni                   ? state_.network(*vni)
+                                                : nullptr;
+  if (network == nullptr) {
+    const auto name = join.network().empty() ? std::to_string(join.vni()) : join.network();
+    api::write(unknown("network", name), reply.mutable_problem());
+    return sessions_.send(peer, std::move(message));
+  }
+  render(*network, network->revision, reply.mutable_network());
+  sessions_.join(peer, network->vni, std::move(message));
+}
+
+void Registry::do_leave(Peer& peer, std::uint64_t id, const v1::Leave& leave) {
+  v1::FromController message;
+  message.mutable_reply()->set_id(id);
+  message.mutable_reply()->set_revision(revision_);
+  const auto vni = api::parse_vni(leave.vni());
+  if (vni) return sessions_.leave(peer, *vni, std::move(message));
+  api::write(vni.error(), message.mutable_reply()->mutable_problem());
+  sessions_.send(peer, std::move(message));
+}
+
+void Registry::show_attachment(const std::string& name, v1::Reply& reply) const {
+  if (const auto* endpoint = state_.endpoint(name))
+    render(*endpoint, state_, reply.mutable_attachment());
+}
+
+Status Registry::do_prepare(const v1::Prepare& prepare, v1::Reply& reply) {
+  const auto* endpoint = state_.endpoint(prepare.endpoint());
+  if (endpoint == nullptr) return unknown("endpoint", prepare.endpoint());
+  show_attachment(endpoint->name, reply);
+  if (!endpoint->active) reply.mutable_attachment()->set_state(v1::Attachment::PREPARED);
+  const auto* network = state_.network(endpoint->network);
+  render(*network, network->revision, reply.mutable_network());
+  return {};
+}
+
+// A refusal shows the attachment as it is: the generation that won, and the owner.
+Status Registry::do_activate(Peer& peer, const v1::Activate& activate, v1::Reply& reply) {
+  Draft draft{state_, now()};
+  auto status = plan_activation(peer.host, activate.endpoint(), activate.generation(), draft);
+  if (status) status = commit(draft);
+  draft.roll_back();
+  show_attachment(activate.endpoint(), reply);
+  if (!status) return status;
+  sessions_.has_network(peer, state_.endpoint(activate.endpoint())->vni);
+  return {};
+}
+
+Status Registry::do_detach(Peer& peer, const v1::Detach& detach, v1::Reply& reply) {
+  Draft draft{state_, now()};
+  auto status = plan_detachment(peer.host, detach.endpoint(), detach.generation(), draft);
+  if (status) status = commit(draft);
+  draft.roll_back();
+  show_attachment(detach.endpoint(), reply);
+  return status;
+}
+
+Status Registry::do_announce(Peer& peer, const v1::Announce& announce) {
+  const auto vni = api::parse_vni(announce.vni());
+  const auto mac = api::parse_mac(announce.mac());
+  const auto ip = api::parse_ip(announce.ip());
+  if (!vni) return vni.error();
+  if (!mac || !ip)
+    return Error{ErrorCode::kInvalid, "an announcement has a MAC of 6 and an IP of 16 bytes"};
+  Draft draft{state_, now()};
+  if (auto s = plan_announcement(peer.host, {*vni, *mac}, *ip, surroundings(), draft); !s) return s;
+  return commit(draft);
+}
+
+}  // namespace dove::controller

@@ -1,0 +1,123 @@
+// The live sessions and what their agents know: who asked about what, who has joined which network,
+// which hosts there are. Answers questions at once, on the asker's thread, and tells every agent
+// what a commit changes for it.
+//
+// Thread-safe. What changes the store's side (load, admit, publish, join) is called by the
+// registry's thread alone, in the order of commits; a peer's messages therefore come in that order.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "api/convert.h"
+#include "controller/consequences.h"
+#include "controller/directory.h"
+#include "controller/outbox.h"
+
+namespace dove::controller {
+
+// The agent's end of a session, as the rest of the controller sees it.
+class Peer {
+ public:
+  explicit Peer(const Outbox::Limits& limits) : outbox{limits} {}
+  virtual ~Peer() = default;
+  // Writes what waits, when nothing is being written. Not to be called with a lock held.
+  virtual void flush() = 0;
+  // Ends the session with this error. Likewise.
+  virtual void close(const Error& reason) = 0;
+
+  Outbox outbox;
+  // Set by Sessions::admit(), before anything else is asked of the peer.
+  ReaderId reader = 0;
+  HostId host{};
+};
+
+struct Hello {
+  std::string host;
+  Vtep vtep;
+  std::string boot_id;
+  std::string version;
+};
+
+class Sessions {
+ public:
+  struct Options {
+    std::chrono::milliseconds negative_ttl{2000};
+    // Keys a session may be interested in; beyond, it is resynced and starts from nothing.
+    std::size_t interest = 1U << 20U;
+    // A host that has come back has this long to join its networks again.
+    std::chrono::milliseconds rejoin{10'000};
+  };
+
+  explicit Sessions(const Options& options);
+  ~Sessions();
+
+  // --- the registry's thread
+  void load(const Consequences& all);
+  // Why this host may not have a session now: another live one has its name or its VTEP. The same
+  // host on the same boot, with the same VTEP, is itself, come back.
+  Status check(const Hello& hello) const;
+  // Says welcome and all hosts to the peer, which replaces an earlier session of its own.
+  void admit(std::shared_ptr<Peer> peer, const Hello& hello, HostId host,
+             const std::string& store_id);
+  void publish(const Consequences& consequences);
+  // Adds the peer's host to the network, sends it the reply and then the flood list.
+  void join(Peer& peer, Vni vni, v1::FromController&& reply);
+  void leave(Peer& peer, Vni vni, v1::FromController&& reply);
+  // An endpoint of the network is active at the peer's host: so it has the network.
+  void has_network(Peer& peer, Vni vni);
+  // Removes from flood lists the hosts that have come back and not joined again.
+  void tick(TimePoint now);
+
+  // --- any thread
+  void ask(Peer& peer, std::span<const Key> keys);
+  void forget(Peer& peer, std::span<const Key> keys);
+  void send(Peer& peer, v1::FromController&& message);
+  // The peer's stream has ended. What its host owns and has joined stays.
+  void end(Peer& peer);
+
+  bool is_connected(HostId host) const;
+  std::string version_of(HostId host) const;  // empty while it is not connected
+
+ private:
+  class Delivery;
+  struct Live {
+    std::shared_ptr<Peer> peer;
+    Hello hello;
+    std::set<Vni> joined;
+    TimePoint since;
+    bool settled = false;  // the time to join again is over
+  };
+  using Members = std::map<HostId, ReaderId>;  // and the session that joined last, 0: none yet
+
+  Live* live(ReaderId reader);
+  const Live* live_of(HostId host) const;
+  void add_member(Vni vni, HostId host, ReaderId by, Delivery& delivery);
+  void remove_member(Vni vni, HostId host, Delivery& delivery);
+  void tell_members(Vni vni, HostId about, bool added, Delivery& delivery);
+  void apply(const Consequences& consequences, Delivery& delivery);
+  void tell_hosts(std::span<const api::HostEntry> changed, Delivery& delivery);
+  void tell_network(const Network& network, Delivery& delivery);
+  void end_network(Vni vni, Delivery& delivery);
+  void tell_loss(const Loss& loss, Delivery& delivery);
+  void settle(Live& session, Delivery& delivery);
+
+  const Options options_;
+  mutable std::mutex mutex_;  // everything below
+  Directory directory_;
+  std::uint64_t revision_ = 0;
+  ReaderId last_reader_ = 0;
+  std::unordered_map<ReaderId, Live> sessions_;
+  std::map<HostId, ReaderId> by_host_;
+  std::map<HostId, api::HostEntry> hosts_;
+  std::unordered_map<Vni, Members> members_;
+};
+
+}  // namespace dove::controller
