@@ -140,6 +140,7 @@ struct SqliteStore::File {
     return use.number(0);
   }
 
+  Status make();
   Status open();
   Status check_kind();
   Status create();
@@ -160,12 +161,17 @@ struct SqliteStore::File {
   OnCommit on_commit;
 };
 
+// SQLite would make the file readable for all, and say less of what is wrong. Closed before SQLite
+// opens it: closing would release SQLite's locks.
+Status SqliteStore::File::make() {
+  const Descriptor fd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640)};
+  if (fd.get() >= 0) return {};
+  return Error{ErrorCode::kSystem, fmt::format("store \"{}\": {}", path, std::strerror(errno)),
+               errno};
+}
+
 Status SqliteStore::File::open() {
-  // SQLite would make it readable for all, and say less of what is wrong.
-  const Descriptor made{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640)};
-  if (made.get() < 0)
-    return Error{ErrorCode::kSystem, fmt::format("store \"{}\": {}", path, std::strerror(errno)),
-                 errno};
+  if (auto status = make(); !status) return status;
   sqlite3* raw = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int result = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
