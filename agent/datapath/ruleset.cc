@@ -38,7 +38,7 @@ std::string tables() {
   std::string text;
   for (const auto* table : {"inet", "arp", "bridge"})
     text += fmt::format("add table {0} dove\nadd set {0} dove ports {{ type ifname; }}\n", table);
-  text += "add map bridge dove chains { type ifname : verdict; }\n";
+  text += "add map bridge dove walled { type ifname : verdict; }\n";
   text += fmt::format("add set inet dove punts {{ type mark; size {}; flags dynamic; }}\n",
                       kPortLimit + 1);
   for (const std::string_view counter : kHostCounters) {
@@ -84,7 +84,7 @@ std::string arp_rules() {
 // `input` of the bridge family is everything a bridge hands to the host, whatever its ethertype.
 std::string bridge_rules() {
   std::string text = add_chain("bridge", "prerouting", "prerouting");
-  text += rule("bridge dove prerouting", "iifname vmap @chains");
+  text += rule("bridge dove prerouting", "iifname vmap @walled");
   text += add_chain("bridge", "forward", "forward");
   for (const auto* path :
        {R"(oifname "dvx*" iifname != @ports)", R"(iifname "dvx*" oifname != @ports)"})
@@ -134,7 +134,7 @@ std::string port_elements(const WalledPort& port) {
   std::string text;
   for (const auto* table : {"inet", "arp", "bridge"})
     text += fmt::format("add element {} dove ports {{ \"{}\" }}\n", table, port.device);
-  return text + fmt::format("add element bridge dove chains {{ \"{}\" : goto port-{} }}\n",
+  return text + fmt::format("add element bridge dove walled {{ \"{}\" : goto port-{} }}\n",
                             port.device, port.number);
 }
 
@@ -209,7 +209,7 @@ std::string port_removal(const WalledPort& port) {
   text += port_elements(port);
   for (const auto* table : {"inet", "arp", "bridge"})
     text += fmt::format("delete element {} dove ports {{ \"{}\" }}\n", table, port.device);
-  text += fmt::format("delete element bridge dove chains {{ \"{}\" }}\n", port.device);
+  text += fmt::format("delete element bridge dove walled {{ \"{}\" }}\n", port.device);
   for (const auto* suffix : {"", "-queries", "-announcements"})
     text += fmt::format("flush chain bridge dove {0}{1}\ndelete chain bridge dove {0}{1}\n", chain,
                         suffix);

@@ -60,7 +60,7 @@ std::string port_ruleset(const WallOptions& options, const WalledPort& port);
 std::string port_removal(const WalledPort& port);
 std::string removal();
 
-// What `nft -j list map bridge dove ports` says: which device has which number.
+// What `nft -j list map bridge dove walled` says: which device has which number.
 Result<std::map<std::string, unsigned>> parse_ports(std::string_view json);
 // What `nft -j list counters` says of our tables: packets by name, a port's with its device's name
 // ("port tap0 queries_dropped").

@@ -17,7 +17,7 @@ Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options,
                                             NftRunner::Executor executor) {
   if (auto raised = run_nft(NftCall::transaction(base_ruleset(options))); !raised)
     return raised.error();
-  const auto listing = run_nft({{"-j", "list", "map", "bridge", "dove", "chains"}, {}});
+  const auto listing = run_nft({{"-j", "list", "map", "bridge", "dove", "walled"}, {}});
   if (!listing) return listing.error();
   auto ports = parse_ports(*listing);
   if (!ports) return ports.error();
