@@ -129,8 +129,6 @@ class TextForm {
 
 }  // namespace
 
-Value or_null(std::string text) { return text.empty() ? Value{} : Value{std::move(text)}; }
-
 std::string to_text(const Record& record, const Format& format) {
   TextForm form{format};
   return format.brief ? form.columns(record) : form.block(record);

@@ -3,10 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,18 +22,24 @@ class Value {
   using List = std::vector<Value>;
   using State = std::variant<Null, bool, std::uint64_t, std::string, List, Record>;
 
-  Value() = default;
-  Value(bool value) : state_{value} {}
-  Value(std::uint32_t value) : state_{std::uint64_t{value}} {}
-  Value(std::uint64_t value) : state_{value} {}
-  Value(std::string value) : state_{std::move(value)} {}
-  Value(std::string_view value) : state_{std::string{value}} {}
-  Value(const char* value) : state_{std::string{value}} {}
-  Value(List value);
-  Value(Record value);
+  Value() noexcept;
+  Value(bool value) noexcept;
+  Value(std::uint32_t value) noexcept;
+  Value(std::uint64_t value) noexcept;
+  Value(std::string value) noexcept;
+  Value(std::string_view value);
+  Value(const char* value);
+  Value(List value) noexcept;
+  Value(Record value) noexcept;
+
+  // Not here, where a Field is not complete yet.
+  Value(const Value& other);
+  Value(Value&& other) noexcept;
+  Value& operator=(const Value& other);
+  Value& operator=(Value&& other) noexcept;
+  ~Value();
 
   const State& state() const noexcept { return state_; }
-  bool is_null() const noexcept { return std::holds_alternative<Null>(state_); }
 
  private:
   State state_;
@@ -64,8 +68,5 @@ struct Field {
   std::string_view word = {};  // in text; a literal
   Level level = Level::kAlways;
 };
-
-inline Value::Value(List value) : state_{std::move(value)} {}
-inline Value::Value(Record value) : state_{std::move(value)} {}
 
 }  // namespace dove::cli

@@ -40,8 +40,8 @@ std::optional<Prefix> without_host_bits(std::string_view word) {
 }  // namespace
 
 Result<std::string> parse_name(std::string_view word) {
-  if (const auto ok = check_name("argument", printable(word)); !ok)
-    return Error{ErrorCode::kInvalid, "Error: " + ok.error().message};
+  if (const auto ok = check_name("argument", word); !ok)
+    return Error{ErrorCode::kInvalid, "Error: " + printable(ok.error().message)};
   return std::string{word};
 }
 
