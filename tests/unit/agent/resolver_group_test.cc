@@ -1,0 +1,139 @@
+// Flood lists and groups.
+#include "tests/catch.h"
+#include "tests/unit/agent/resolver_world.h"
+
+namespace dove::agent {
+namespace {
+
+void flood_list(World& w, const std::vector<HostId>& add, const std::vector<HostId>& remove = {},
+                bool full = false, Vni vni = kNet) {
+  w.r.on_flood_list(vni, add, remove, full, w.out);
+}
+constexpr HostId h(std::uint32_t n) { return HostId{n}; }
+
+TEST_CASE("resolver: a network has its broadcast list from the start, an empty one too") {
+  World w;
+  w.r.add_network(*Vni::from(20), w.out);
+  CHECK(w.kernel() == Words{"group broadcast@20 []"});
+  w.r.add_network(*Vni::from(20), w.out);
+  CHECK(w.quiet());
+}
+
+TEST_CASE("resolver: lists follow their deltas, without this host") {
+  World w;
+  flood_list(w, {h(1), h(2)}, {}, true);
+  CHECK(w.kernel() == Words{"group broadcast [h2]"});
+  flood_list(w, {h(3)});
+  CHECK(w.kernel() == Words{"group broadcast [h2 h3]"});
+  flood_list(w, {}, {h(2)});
+  CHECK(w.kernel() == Words{"group broadcast [h3]"});
+  flood_list(w, {h(3)}, {h(9)});
+  CHECK(w.quiet());
+  flood_list(w, {}, {}, true);
+  CHECK(w.kernel() == Words{"group broadcast []"});
+}
+
+TEST_CASE("resolver: a host in a list that is not known yet joins it when it is") {
+  World w;
+  flood_list(w, {h(2), h(4)}, {}, true);
+  CHECK(w.kernel() == Words{"group broadcast [h2]"});
+  w.hosts({4}, false);
+  CHECK(w.kernel() == Words{"group broadcast [h2 h4]"});
+  w.hosts({1, 2});
+  CHECK(w.kernel() == Words{"group broadcast [h2]"});
+}
+
+TEST_CASE("resolver: a host's new VTEP moves the lists") {
+  World w;
+  flood_list(w, {h(2), h(3)}, {}, true);
+  w.out.clear();
+  w.r.on_hosts(std::vector{Resolver::HostChange{h(2), vtep(22)}}, false, w.out);
+  CHECK(w.kernel() == Words{"group broadcast [h3 h22]"});
+}
+
+TEST_CASE("resolver: the own VTEP is in no list, whoever else claims it") {
+  World w;
+  w.r.on_hosts(std::vector{Resolver::HostChange{h(5), vtep(1)}}, false, w.out);
+  flood_list(w, {h(2), h(5)}, {}, true);
+  CHECK(w.kernel() == Words{"group broadcast [h2]"});
+}
+
+TEST_CASE("resolver: a list that comes before its network is there with it") {
+  World w;
+  const Vni other = *Vni::from(20);
+  flood_list(w, {h(2)}, {}, true, other);
+  CHECK(w.quiet());
+  w.r.add_network(other, w.out);
+  CHECK(w.kernel() == Words{"group broadcast@20 [h2]"});
+  w.r.remove_network(other, w.out);
+  w.r.add_network(other, w.out);
+  CHECK(w.kernel() == Words{"group broadcast@20 []"});
+}
+
+TEST_CASE("resolver: a group first seen gets the network's list, its frame a copy to each") {
+  World w;
+  flood_list(w, {h(2), h(3)}, {}, true);
+  w.out.clear();
+  w.frame({kNet, group_mac(5)}, 7);
+  CHECK(w.kernel() == Words{"group g5 [h2 h3]"});
+  CHECK(w.resends() == Words{"7 to h2", "7 to h3"});
+  CHECK(w.quiet());
+
+  w.frame({kNet, group_mac(5)}, 8);  // was on its way before the list
+  CHECK(w.kernel().empty());
+  CHECK(w.resends() == Words{"8 to h2", "8 to h3"});
+
+  flood_list(w, {}, {h(3)});
+  CHECK(w.kernel() == Words{"group broadcast [h2]", "group g5 [h2]"});
+}
+
+TEST_CASE("resolver: a group that is missed long after it was set is set again") {
+  World w;
+  w.miss(MacKey{kNet, group_mac(5)});
+  CHECK(w.kernel() == Words{"group g5 []"});
+  w.now += Limits{}.answer_late + 1ms;
+  w.miss(MacKey{kNet, group_mac(5)});
+  w.miss(MacKey{kNet, group_mac(5)});
+  CHECK(w.kernel() == Words{"group g5 []"});
+}
+
+TEST_CASE("resolver: a list that the kernel lost or refused is set again") {
+  World w;
+  flood_list(w, {h(2)}, {}, true);
+  w.out.clear();
+  const MacKey broadcast{kNet, MacAddress::broadcast()};
+  w.r.on_fdb_gone(broadcast, w.now, w.out);
+  CHECK(w.kernel() == Words{"group broadcast [h2]"});
+  w.r.on_refused(SetGroup{broadcast, {vtep(2)}}, std::make_error_code(std::errc::io_error), w.now);
+  w.later(1000ms);
+  CHECK(w.kernel() == Words{"group broadcast [h2]"});
+}
+
+TEST_CASE("resolver: groups are bounded, what is beyond is dropped and counted") {
+  Limits limits;
+  limits.groups_per_network = 4;
+  World w{limits};
+  flood_list(w, {h(2)}, {}, true);
+  w.out.clear();
+  for (std::uint8_t n = 1; n <= 6; ++n) w.frame({kNet, group_mac(n)}, n);
+  CHECK(w.kernel().size() == 4);
+  CHECK(w.resends().size() == 4);
+  CHECK(w.drops(DropReason::kGroupLimit) == 2);
+  CHECK(w.r.usage().groups == 5);
+}
+
+TEST_CASE("resolver: well-known groups have lists in every network from the start") {
+  Limits limits;
+  limits.groups_per_network = 1;
+  Resolver r{limits};
+  Actions out;
+  r.set_well_known_groups(std::vector{group_mac(1), group_mac(2)});
+  r.add_network(kNet, out);
+  CHECK(words(out.kernel) == Words{"group broadcast []", "group g1 []", "group g2 []"});
+  out.clear();
+  r.on_event(MacMiss{{kNet, group_mac(3)}}, TimePoint{}, out);
+  CHECK(words(out.kernel) == Words{"group g3 []"});
+}
+
+}  // namespace
+}  // namespace dove::agent
