@@ -10,6 +10,9 @@
 namespace dove::agent {
 namespace {
 
+// Below this a device has no IPv6 at all, and gets it anew when its MTU is raised (RFC 8200 5).
+constexpr std::uint32_t kIpv6MinimumMtu = 1280;
+
 enum Kind : std::uint8_t { kBridge = 0xb0, kVxlan = 0xd0 };
 
 // Nobody's but ours (locally administered), the same after every restart, and no business of
@@ -32,6 +35,11 @@ bool has_flags(const netlink::Link& link, const netlink::BridgePortFlags& wanted
   return link.port && link.port->learning == wanted.learning && link.port->flood == wanted.flood &&
          link.port->multicast_flood == wanted.multicast_flood &&
          link.port->broadcast_flood == wanted.broadcast_flood;
+}
+
+bool is_empty(const netlink::LinkSettings& settings) {
+  return !settings.mac && !settings.master && !settings.mtu && !settings.up &&
+         !settings.no_ipv6_addresses;
 }
 
 Error foreign(const netlink::Link& link, std::string_view differs) {
@@ -99,7 +107,7 @@ netlink::LinkSettings OverlayDevices::settings(Vni vni, std::uint8_t kind) const
           .mtu = mtu_,
           .up = true,
           .alias = overlay_alias(vni),
-          .no_ipv6_addresses = true};
+          .no_ipv6_addresses = mtu_ >= kIpv6MinimumMtu};
 }
 
 Result<std::vector<Vni>> OverlayDevices::find_existing() {
@@ -199,33 +207,50 @@ Result<netlink::Link> OverlayDevices::remake_vxlan(Vni vni, IfIndex bridge) {
 // What can be changed of a device without losing its entries.
 Status OverlayDevices::make_right(Vni vni, const OverlayLink& link) {
   record(vni, link);
-  for (const IfIndex index : {link.bridge, link.vxlan}) {
-    const auto present = links_.find(index);
-    if (!present) return present.error();
-    if (auto corrected = correct(*present); !corrected) return corrected.error();
-  }
+  for (const IfIndex index : {link.bridge, link.vxlan})
+    if (auto corrected = correct(index); !corrected) return corrected.error();
   return {};
 }
 
-Result<bool> OverlayDevices::correct(const netlink::Link& link) {
-  const auto known = by_index_.find(link.index);
-  if (known == by_index_.end()) return false;
-  const Vni vni = known->second;
+// Only what differs is set: even the same MAC set again empties the device's neighbour table.
+netlink::LinkSettings OverlayDevices::differing(const netlink::Link& link, Vni vni) const {
   const OverlayLink& own = links_of_.at(vni);
   const bool is_vxlan = link.index == own.vxlan;
+  netlink::LinkSettings wanted = settings(vni, is_vxlan ? kVxlan : kBridge);
+  if (is_vxlan && link.master != own.bridge) wanted.master = own.bridge;
+  if (link.mac == wanted.mac) wanted.mac.reset();
+  if (link.mtu == mtu_) wanted.mtu.reset();
+  if (link.up) wanted.up.reset();
+  wanted.alias.reset();
+  // A device without IPv6 (its MTU is too small) has no such setting and no addresses.
+  if (!link.addrgenmode || *link.addrgenmode == IN6_ADDR_GEN_MODE_NONE)
+    wanted.no_ipv6_addresses = false;
+  return wanted;
+}
 
-  auto wanted = settings(vni, is_vxlan ? kVxlan : kBridge);
-  if (is_vxlan) wanted.master = own.bridge;
-  const bool right = link.mac == wanted.mac && link.mtu == mtu_ && link.up &&
-                     link.master == wanted.master &&
-                     (!link.addrgenmode || *link.addrgenmode == IN6_ADDR_GEN_MODE_NONE);
-  const bool flags_right = !is_vxlan || has_flags(link, vxlan_port_flags());
-  if (!right)
-    if (auto status = links_.change(link.index, wanted); !status) return status.error();
-  if (!flags_right)
-    if (auto status = links_.set_port_flags(link.index, vxlan_port_flags()); !status)
+Result<bool> OverlayDevices::correct(IfIndex index) {
+  const auto known = by_index_.find(index);
+  if (known == by_index_.end()) return false;
+  const Vni vni = known->second;
+  bool corrected = false;
+  // Twice: what an MTU that was too small took away can be set only after it is raised.
+  for (int round = 0; round < 2; ++round) {
+    const auto link = links_.find(index);
+    if (!link) return link.error();
+    const auto wanted = differing(*link, vni);
+    if (is_empty(wanted)) break;
+    corrected = true;
+    const netlink::LinkSettings only_mtu{.mtu = wanted.mtu};
+    if (auto status = links_.change(index, wanted.mtu ? only_mtu : wanted); !status)
       return status.error();
-  return !right || !flags_right;
+  }
+  if (index != links_of_.at(vni).vxlan) return corrected;
+  const auto link = links_.find(index);
+  if (!link) return link.error();
+  if (has_flags(*link, vxlan_port_flags())) return corrected;
+  if (auto status = links_.set_port_flags(index, vxlan_port_flags()); !status)
+    return status.error();
+  return true;
 }
 
 void OverlayDevices::remove_later(Vni vni, TimePoint now) {

@@ -69,9 +69,9 @@ class OverlayDevices {
   // The underlay's MTU changed: every device follows.
   Status set_mtu(std::uint32_t mtu);
   std::uint32_t mtu() const noexcept { return mtu_; }
-  // A device of ours is not as it was made (a foreign hand, or a port with a smaller MTU, which a
-  // bridge follows): made right. Returns whether anything was.
-  Result<bool> correct(const netlink::Link& link);
+  // Makes a device of ours as it should be where it is not (a foreign hand, or a port with a
+  // smaller MTU, which a bridge follows). Whether anything had to be.
+  Result<bool> correct(IfIndex index);
 
  private:
   struct Waiting {
@@ -81,6 +81,7 @@ class OverlayDevices {
   netlink::VxlanAttributes vxlan_attributes(Vni vni) const;
   netlink::LinkSettings settings(Vni vni, std::uint8_t kind) const;
   void record(Vni vni, const OverlayLink& link);
+  netlink::LinkSettings differing(const netlink::Link& link, Vni vni) const;
   Result<OverlayLink> create(Vni vni);
   Result<Added> adopt(Vni vni, const netlink::Link& bridge,
                       const std::optional<netlink::Link>& vxlan);
