@@ -77,7 +77,9 @@ void Datapath::State::on_change(const netlink::LinkChanged& change) {
   const auto& link = change.link;
   if (link.index == parts.underlay.device) return underlay_changed(link);
   if (!devices.network(link.index)) return port_link_changed(link);
-  if (const auto corrected = devices.correct(link); !corrected) trouble(corrected.error().message);
+  const auto corrected = devices.correct(link.index);
+  if (!corrected && corrected.error().code != ErrorCode::kNotFound)
+    trouble(corrected.error().message);
 }
 
 void Datapath::State::on_change(const netlink::LinkGone& change) {
