@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/quoted.h"
+
 namespace dove {
 namespace {
 
@@ -13,8 +15,15 @@ bool is_alphanumeric(char c) {
 
 bool is_allowed(char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; }
 
+// The whole UTF-8 character that begins at `bad`.
+std::string_view character(std::string_view name, std::string_view::const_iterator bad) {
+  const auto end = std::find_if(bad + 1, name.end(), [](char c) { return (c & 0xc0) != 0x80; });
+  return name.substr(static_cast<std::size_t>(bad - name.begin()),
+                     static_cast<std::size_t>(end - bad));
+}
+
 Error wrong(std::string_view what, std::string_view name, std::string_view reason) {
-  return {ErrorCode::kInvalid, fmt::format("{} \"{}\" is wrong: {}", what, name, reason)};
+  return {ErrorCode::kInvalid, fmt::format("{} {} is wrong: {}", what, quoted(name), reason)};
 }
 
 }  // namespace
@@ -23,11 +32,11 @@ Status check_name(std::string_view what, std::string_view name) {
   if (name.empty()) return wrong(what, name, "it is empty");
   if (name.size() > kNameLimit)
     return wrong(
-        what, name.substr(0, kNameLimit),
+        what, name,
         fmt::format("it has {} characters, at most {} are allowed", name.size(), kNameLimit));
   if (const auto bad = std::find_if_not(name.begin(), name.end(), is_allowed); bad != name.end())
     return wrong(what, name,
-                 fmt::format("\"{}\" is not one of A-Z a-z 0-9 . _ -", std::string_view{&*bad, 1}));
+                 fmt::format("{} is not one of A-Z a-z 0-9 . _ -", quoted(character(name, bad))));
   if (!is_alphanumeric(name.front()))
     return wrong(what, name, "it must begin with a letter or digit");
   return {};
