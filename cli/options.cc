@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "cli/words.h"
+#include "core/quoted.h"
 
 namespace dove::cli {
 namespace {
@@ -96,7 +97,7 @@ Status apply(std::string_view word, Words& rest, Options& options) {
   }
   std::string argument;
   if (option->argument) {
-    const auto value = rest.require(fmt::format("a value behind \"{}\"", word));
+    const auto value = rest.require(fmt::format("a value behind {}", quoted(word)));
     if (!value) return value.error();
     argument = *value;
   }

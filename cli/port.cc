@@ -5,6 +5,7 @@
 #include "cli/object.h"
 #include "cli/records.h"
 #include "cli/values.h"
+#include "core/quoted.h"
 
 namespace dove::cli {
 namespace {
@@ -39,7 +40,8 @@ Action show(v1::PortShowRequest request) {
     });
     if (!shown) return shown;
     if (!found)
-      return Error{ErrorCode::kNotFound, fmt::format("device \"{}\" is no port", request.dev())};
+      return Error{ErrorCode::kNotFound,
+                   fmt::format("device {} is no port", quoted(request.dev()))};
     return session.printer.finish();
   };
 }

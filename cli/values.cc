@@ -41,7 +41,7 @@ std::optional<Prefix> without_host_bits(std::string_view word) {
 
 Result<std::string> parse_name(std::string_view word) {
   if (const auto ok = check_name("argument", word); !ok)
-    return Error{ErrorCode::kInvalid, "Error: " + printable(ok.error().message)};
+    return Error{ErrorCode::kInvalid, "Error: " + ok.error().message};
   return std::string{word};
 }
 

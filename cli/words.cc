@@ -6,7 +6,7 @@
 #include <numeric>
 #include <utility>
 
-#include "cli/text.h"
+#include "core/quoted.h"
 
 namespace dove::cli {
 namespace {
@@ -51,8 +51,8 @@ Error unknown_keyword(std::string_view word, std::span<const Keyword> keywords) 
 }
 
 Error duplicate(std::string_view keyword, std::string_view value) {
-  return {ErrorCode::kInvalid, fmt::format("Error: duplicate \"{}\": \"{}\" is the second value.",
-                                           keyword, printable(value))};
+  return {ErrorCode::kInvalid,
+          fmt::format("Error: duplicate \"{}\": {} is the second value.", keyword, quoted(value))};
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ Status parse_keywords(Words& words, std::span<const Keyword> keywords) {
     const auto keyword = std::find_if(keywords.begin(), keywords.end(),
                                       [&](const Keyword& k) { return k.name == word; });
     if (keyword == keywords.end()) return unknown_keyword(word, keywords);
-    const auto value = words.require(fmt::format("a value behind \"{}\"", word));
+    const auto value = words.require(fmt::format("a value behind {}", quoted(word)));
     if (!value) return value.error();
     if (!keyword->repeatable && std::find(seen.begin(), seen.end(), word) != seen.end())
       return duplicate(word, *value);
@@ -96,13 +96,13 @@ Error missing(std::string_view keyword) {
 
 Error wrong_argument(std::string_view word, std::string_view reason) {
   return {ErrorCode::kInvalid,
-          fmt::format("Error: argument \"{}\" is wrong: {}", printable(word), reason)};
+          fmt::format("Error: argument {} is wrong: {}", quoted(word), reason)};
 }
 
 Error unknown(std::string_view kind, std::string_view word, std::string_view help,
               std::span<const std::string_view> known) {
-  return {ErrorCode::kInvalid, fmt::format("{} \"{}\" is unknown, try \"{}\".{}", kind,
-                                           printable(word), help, meant(word, known))};
+  return {ErrorCode::kInvalid, fmt::format("{} {} is unknown, try \"{}\".{}", kind, quoted(word),
+                                           help, meant(word, known))};
 }
 
 std::optional<std::string_view> closest(std::string_view word,
