@@ -77,8 +77,7 @@ class Guest:
         self.ip("link", "set", "eth0", "up")
 
     def _prefix_length(self, ip):
-        for subnet in self.lab.networks[self.network]["subnets"]:
-            prefix = subnet["prefix"] if isinstance(subnet, dict) else subnet
+        for prefix in self.lab.networks[self.network]["subnets"]:
             if ipaddress.ip_address(ip) in ipaddress.ip_network(prefix):
                 return prefix.split("/")[1]
         return 32 if "." in ip else 128

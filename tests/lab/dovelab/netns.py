@@ -39,5 +39,11 @@ def sysctl(name, key, value):
             file.write(str(value))
 
 
+def read_sysctl(name, key):
+    with inside(name):
+        with open("/proc/sys/net/" + key.replace(".", "/")) as file:
+            return file.read().strip()
+
+
 def exists(name):
     return os.path.exists(f"/run/netns/{name}")
