@@ -126,9 +126,7 @@ Result<std::optional<NeighbourEntry>> find_neighbour(Query& query, IfIndex devic
   return maybe(asked, found);
 }
 
-namespace {
-
-std::optional<Address> decode_address(const Message& message) {
+std::optional<Address> decode_address(const Message& message) noexcept {
   const auto header = message.family<ifaddrmsg>();
   const auto table = Attributes<IFA_LOCAL>::of<ifaddrmsg>(message);
   if (message.type() != RTM_NEWADDR || !header || !table) return std::nullopt;
@@ -140,7 +138,7 @@ std::optional<Address> decode_address(const Message& message) {
                  .prefix_length = header->ifa_prefixlen};
 }
 
-std::optional<Route> decode_route(const Message& message) {
+std::optional<Route> decode_route(const Message& message) noexcept {
   const auto header = message.family<rtmsg>();
   const auto table = Attributes<RTA_MAX>::of<rtmsg>(message);
   if (message.type() != RTM_NEWROUTE || !header || !table) return std::nullopt;
@@ -153,8 +151,6 @@ std::optional<Route> decode_route(const Message& message) {
                .mtu = metrics->number<std::uint32_t>(RTAX_MTU),
                .local = header->rtm_type == RTN_LOCAL};
 }
-
-}  // namespace
 
 Result<std::vector<Address>> dump_addresses(Query& query) {
   return collect<Address>(query,

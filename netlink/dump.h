@@ -52,4 +52,8 @@ struct Route {
 };
 Result<Route> route_to(Query& query, const IpAddress& destination);
 
+// RTM_NEWADDR, RTM_NEWROUTE. Empty: another message, or malformed.
+std::optional<Address> decode_address(const Message& message) noexcept;
+std::optional<Route> decode_route(const Message& message) noexcept;
+
 }  // namespace dove::netlink
