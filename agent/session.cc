@@ -315,7 +315,6 @@ Session::~Session() {
 // It is kept until gRPC is done with it: until then it may post to the loop.
 void Session::drop_stream() {
   stream_->close();
-  std::erase_if(dropped_, [](const auto& stream) { return stream->is_done(); });
   dropped_.push_back(std::exchange(stream_, nullptr));
 }
 
@@ -335,6 +334,8 @@ void Session::stop() {
 Session::Info Session::info() const { return info_; }
 
 void Session::connect() {
+  // Before there is a new channel: while one to the same address is left, its backoff holds.
+  std::erase_if(dropped_, [](const auto& stream) { return stream->is_done(); });
   const auto& address = options_.controllers[next_controller_];
   next_controller_ = (next_controller_ + 1) % options_.controllers.size();
   info_.controller = address.to_string();
