@@ -43,6 +43,8 @@ Guest::Guest(const std::string& device, const char* text, const char* address)
     : machine{"guest"}, guest_mac{mac(text)}, port{device} {
   run("ip link add " + port + " type veth peer name eth0 netns " + machine.name());
   machine.run("ip link set eth0 address " + std::string{text});
+  if (!ip(std::string{address}.substr(0, std::string_view{address}.find('/')).c_str()).is_v6())
+    machine.run("sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1");
   machine.run("ip addr add " + std::string{address} + " dev eth0");
   machine.run("ip link set eth0 up");
 }

@@ -54,7 +54,8 @@ class Underlay {
   void remote_guest(std::uint32_t vni, const char* guest_mac, const char* address);
 };
 
-// A guest's machine: a namespace with eth0, whose other end is the device `port` here.
+// A guest's machine: a namespace with eth0, whose other end is the device `port` here. It speaks
+// IPv6 only when its address is one, so that a test counts nothing but its own frames.
 class Guest {
  public:
   Guest(const std::string& port, const char* guest_mac, const char* address);
