@@ -30,7 +30,6 @@ bool Resolver::State::accept(const Binding& binding, R& record) {
     return false;
   }
   record.revision = binding.revision;
-  record.session = session;
   record.asking = false;
   record.known = known_by(binding.verdict);
   if (record.known != Known::kFound) {
@@ -40,16 +39,17 @@ bool Resolver::State::accept(const Binding& binding, R& record) {
   return true;
 }
 
-// A word about a key we hold no longer: it crossed our forget, or the controller missed it.
+// A word about a key that we have not asked for since it was last forgotten: it crossed our forget,
+// and what comes after it will not be told.
 void Resolver::State::on_unknown(const Key& key, Actions& out) {
   count_drop(DropReason::kForgotten);
-  if (online) out.forget.push_back(key);
+  if (online) forget(key, out);
 }
 
 void Resolver::State::on_binding(const MacBinding& binding, Actions& out) {
   ++counters.answers;
   MacRecord* const record = records.find(binding.key);
-  if (record == nullptr) return on_unknown(binding.key, out);
+  if (record == nullptr || record->session != session) return on_unknown(binding.key, out);
   if (!accept(binding, *record)) return;
   record->ListNode<InExpected>::leave();
   record->host = binding.host;
@@ -61,7 +61,7 @@ void Resolver::State::on_binding(const MacBinding& binding, Actions& out) {
 void Resolver::State::on_binding(const IpBinding& binding, Actions& out) {
   ++counters.answers;
   IpRecord* const record = records.find(binding.key);
-  if (record == nullptr) return on_unknown(binding.key, out);
+  if (record == nullptr || record->session != session) return on_unknown(binding.key, out);
   if (!accept(binding, *record)) return;
   review_later(*record);
   if (record->known == Known::kFound) {
@@ -84,9 +84,10 @@ void Resolver::State::on_owner(IpRecord& record, const MacAddress& mac, Actions&
   if (record.owner != owner) lead_nowhere(record);
   RecordStore::lead(record, *owner);
   owner->wanted_until = std::max(owner->wanted_until, record.wanted_until);
-  if (owner->local || owner->asking) return;
-  if (owner->known == Known::kNothing)
-    expect(*owner);
+  if (owner->local) return;
+  if (owner->asking && !forgotten.may_contain(key(*owner), now)) owner->session = session;
+  if (owner->known == Known::kNothing && !owner->asking)
+    expect(*owner, out);
   else
     seek(*owner, out);
 }
@@ -108,7 +109,8 @@ void Resolver::State::lead_nowhere(IpRecord& record) {
 }
 
 // Its binding comes with that of the IP which leads to it.
-void Resolver::State::expect(MacRecord& record) {
+void Resolver::State::expect(MacRecord& record, Actions& out) {
+  if (forgotten.may_contain(key(record), now)) return ask(record, out);
   record.asking = true;
   record.rounds = 1;
   record.session = session;

@@ -121,7 +121,12 @@ void Resolver::State::drop(Record& record, Actions& out) {
 }
 
 void Resolver::State::forget(Record& record, Actions& out) {
-  if (online && record.session == session) out.forget.push_back(any_key(record));
+  if (online && record.session == session) forget(any_key(record), out);
+}
+
+void Resolver::State::forget(const Key& key, Actions& out) {
+  out.forget.push_back(key);
+  if (const auto* mac = std::get_if<MacKey>(&key)) forgotten.add(*mac, now);
 }
 
 void Resolver::State::run_repairs(Actions& out) {

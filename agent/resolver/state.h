@@ -17,6 +17,7 @@
 
 #include "agent/resolver.h"
 #include "agent/resolver/flood_lists.h"
+#include "agent/resolver/recently_forgotten.h"
 #include "agent/resolver/record_store.h"
 #include "agent/resolver/waiting_room.h"
 
@@ -58,8 +59,9 @@ struct Resolver::State {
   void on_owner(IpRecord& record, const MacAddress& mac, Actions& out);
   MacRecord* owner_of(IpRecord& record, const MacAddress& mac, Actions& out);
   void on_unknown(const Key& key, Actions& out);
+  void forget(const Key& key, Actions& out);
   void lead_nowhere(IpRecord& record);
-  void expect(MacRecord& record);
+  void expect(MacRecord& record, Actions& out);
 
   // --- settle.cc: makes the kernel's state and those who wait agree with what is known
   void settle(MacRecord& record, Actions& out);
@@ -118,6 +120,7 @@ struct Resolver::State {
   std::uint32_t session = 0;
   FloodLists flood_lists;
   std::vector<MacAddress> well_known_groups;
+  RecentlyForgotten forgotten;
 
   RecordStore records;
   WaitingRoom waiting;

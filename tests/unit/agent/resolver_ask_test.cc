@@ -155,6 +155,36 @@ TEST_CASE("resolver: a word about a key that is not held is answered by forgetti
   CHECK(w.drops(DropReason::kForgotten) == 2);
 }
 
+TEST_CASE("resolver: an answer that crossed our forget is not believed") {
+  World w;
+  w.miss(m(2));
+  for (int second = 0; second < 3; ++second) w.later(1000ms);
+  REQUIRE(w.forgot() == Words{"m2"});
+  w.r.add_local(m(2), w.out);  // there is a record again, but no question
+  w.r.remove_local(m(2), w.out);
+  w.out.clear();
+  w.found(m(2), 2);
+  CHECK(w.forgot() == Words{"m2"});
+  CHECK(w.kernel().empty());
+}
+
+TEST_CASE("resolver: a MAC that was forgotten of late is asked for in words, not expected") {
+  World w;
+  w.miss(m(2));
+  for (int second = 0; second < 3; ++second) w.later(1000ms);
+  w.out.clear();
+  // The controller may have heard the forget after it answered this.
+  w.miss(i(2));
+  w.found(i(2), 2);
+  CHECK(w.asked() == Words{"i2", "m2"});
+
+  for (int second = 0; second < 65; ++second) w.later(1000ms);
+  w.out.clear();
+  w.miss(i(3));
+  w.found(i(3), 2);
+  CHECK(w.asked() == Words{"i3"});
+}
+
 TEST_CASE("resolver: a fresh key is asked for anew after it aged, in the same turn") {
   World w;
   w.install(2, 2);
