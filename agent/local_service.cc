@@ -182,6 +182,17 @@ class Audience final : public AgentWatcher {
   std::vector<std::shared_ptr<Watcher>> watchers_;
 };
 
+// /run/dove is gone after a boot; anything deeper that is missing is a mistake in the path.
+Result<void> make_directory(const std::filesystem::path& socket) {
+  const auto directory = socket.parent_path();
+  std::error_code error;
+  if (directory.empty() || std::filesystem::is_directory(directory, error)) return {};
+  std::filesystem::create_directory(directory, error);
+  if (!error) return {};
+  return Error{ErrorCode::kSystem, fmt::format("cannot make the directory of the socket \"{}\": {}",
+                                               socket.string(), error.message())};
+}
+
 }  // namespace
 
 // The handlers. Each carries its request to the loop and finishes it from there.
@@ -316,11 +327,7 @@ Result<std::unique_ptr<LocalService>> LocalService::open(asio::io_context& loop,
                                                          const std::string& socket) {
   const auto address = api::parse_address("unix:" + socket);
   if (!address) return address.error();
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path{socket}.parent_path(), error);
-  if (error)
-    return Error{ErrorCode::kSystem,
-                 fmt::format("cannot make the directory of {}: {}", socket, error.message())};
+  if (const auto made = make_directory(socket); !made) return made.error();
   auto server = std::make_unique<Server>(loop, agent);
   grpc::ServerBuilder builder;
   builder.RegisterService(server.get());
