@@ -79,15 +79,18 @@ class Collector {
       for (const auto& ip : state_.ips_of(endpoint->name)) ips_.insert({endpoint->vni, ip});
     }
     if (after != nullptr && after->active) result_.attached.emplace_back(after->vni, after->host);
-    if (before == nullptr || !before->active) return;
-    if (after == nullptr) {
-      Endpoint deleted = *before;
-      deleted.active = false;
-      ++deleted.generation;
-      result_.losses.push_back({before->host, deleted});
-    } else if (after->active && after->host != before->host) {
-      result_.losses.push_back({before->host, *after});
-    }
+    if (before != nullptr && before->active) add_loss(*before, after);
+  }
+
+  // A host that detaches an endpoint itself leaves its generation as it is: that is no loss.
+  void add_loss(const Endpoint& before, const Endpoint* after) {
+    if (after != nullptr && after->generation != before.generation)
+      result_.losses.push_back({before.host, *after});
+    if (after != nullptr) return;
+    Endpoint deleted = before;
+    deleted.active = false;
+    ++deleted.generation;
+    result_.losses.push_back({before.host, deleted});
   }
 
   void add_host(const Host& host, bool there) {

@@ -8,10 +8,12 @@ namespace dove::controller {
 namespace {
 
 bool same_answer(const MacBinding& a, const MacBinding& b) noexcept {
+  if (a.verdict != Verdict::kFound) return a.verdict == b.verdict;
   return a.verdict == b.verdict && a.host == b.host && a.generation == b.generation;
 }
 
 bool same_answer(const IpBinding& a, const IpBinding& b) noexcept {
+  if (a.verdict != Verdict::kFound) return a.verdict == b.verdict;
   return a.verdict == b.verdict && a.mac == b.mac && a.generation == b.generation;
 }
 

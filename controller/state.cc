@@ -263,6 +263,11 @@ std::vector<Quarantine> State::rested(TimePoint now, std::size_t limit) const {
   return keys;
 }
 
+// Its record may be there still, and has not yet called for a new search.
+bool State::something_rested(TimePoint now) const {
+  return !rest_ends_.empty() && rest_ends_.begin()->first <= now;
+}
+
 std::optional<Vni> State::free_vni(TimePoint now) const {
   const auto search = [&](std::uint32_t from, std::uint32_t end) -> std::optional<Vni> {
     auto taken = vnis_.lower_bound(from);
@@ -275,7 +280,8 @@ std::optional<Vni> State::free_vni(TimePoint now) const {
     }
     return std::nullopt;
   };
-  if (const auto vni = search(vni_search_from_, Vni::kLimit)) {
+  const auto from = something_rested(now) ? kFirstChosenVni : vni_search_from_;
+  if (const auto vni = search(from, Vni::kLimit)) {
     vni_search_from_ = vni->value();
     return vni;
   }
@@ -285,7 +291,7 @@ std::optional<Vni> State::free_vni(TimePoint now) const {
 std::optional<IpAddress> State::free_ip(Vni vni, const Subnet& subnet, TimePoint now) const {
   const auto* addresses = get(addresses_, vni);
   std::uint64_t first = 0;
-  if (addresses != nullptr) first = addresses->search_from[subnet.prefix];
+  if (addresses != nullptr && !something_rested(now)) first = addresses->search_from[subnet.prefix];
   const auto end = subnet.prefix.size();
   for (auto index = first; index < end; ++index) {
     const auto ip = *subnet.prefix.address_at(index);

@@ -118,6 +118,7 @@ class State {
   void rest(const Quarantine& value, std::uint64_t revision, TimePoint now);
   void search_again(const IpKey& freed);
   void search_again(Vni freed);
+  bool something_rested(TimePoint now) const;
   bool is_free(const IpKey& key, const Subnet& subnet, TimePoint now) const;
   Status check(const Network& network) const;
   Status check(const Endpoint& endpoint) const;

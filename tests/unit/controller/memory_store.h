@@ -1,0 +1,65 @@
+// A store in memory, for tests: it keeps the interface's promises but durability, and fails when
+// it is told to.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "controller/store/store.h"
+
+namespace dove::controller {
+
+class MemoryStore final : public Store {
+ public:
+  const std::string& id() const noexcept override { return id_; }
+
+  Result<Snapshot> read_all() override {
+    const std::lock_guard lock{mutex_};
+    Snapshot snapshot{revision_, {}};
+    for (const auto& [key, record] : records_) snapshot.records.push_back(record);
+    return snapshot;
+  }
+
+  Result<std::uint64_t> commit(const Transaction& transaction) override {
+    const std::lock_guard lock{mutex_};
+    if (fail_with_) return *fail_with_;
+    for (const auto& [key, revision] : transaction.preconditions) {
+      const auto at = records_.find(key);
+      if ((at == records_.end() ? 0 : at->second.revision) != revision)
+        return Error{ErrorCode::kConflict, "record \"" + key + "\" has changed"};
+    }
+    ++revision_;
+    for (const auto& [key, value] : transaction.writes) {
+      if (value)
+        records_.insert_or_assign(key, Record{key, *value, revision_});
+      else
+        records_.erase(key);
+    }
+    if (on_commit_) on_commit_(revision_, transaction.writes);
+    return revision_;
+  }
+
+  Status watch(std::uint64_t revision, OnCommit on_commit) override {
+    const std::lock_guard lock{mutex_};
+    if (revision != revision_) return Error{ErrorCode::kConflict, "no history"};
+    on_commit_ = std::move(on_commit);
+    return {};
+  }
+
+  void fail_with(std::optional<Error> error) {
+    const std::lock_guard lock{mutex_};
+    fail_with_ = std::move(error);
+  }
+
+ private:
+  const std::string id_ = "0123456789abcdef";
+  std::mutex mutex_;
+  std::uint64_t revision_ = 0;
+  std::map<std::string, Record> records_;
+  std::optional<Error> fail_with_;
+  OnCommit on_commit_;
+};
+
+}  // namespace dove::controller
