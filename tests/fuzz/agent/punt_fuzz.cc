@@ -1,0 +1,64 @@
+// Whatever comes out of the punt: no crash, what is held stays within its bounds, and every packet
+// of a frame can be sent on and is then still a valid packet of the same frame. The input is a
+// series of packets, each behind two bytes: its length, and how much later it comes and whether its
+// lengths and IP checksum are made right first.
+#include "agent/frames/bytes.h"
+#include "agent/frames/punt.h"
+#include "tests/fuzz/agent/must.h"
+
+namespace dove::agent::fuzz {
+namespace {
+
+void make_header_right(std::vector<std::byte>& packet) {
+  if (packet.size() < 20) return;
+  put8(packet, 0, 0x45);
+  put16(packet, 2, static_cast<unsigned>(packet.size()));
+  put8(packet, 9, 17);
+  put16(packet, 10, 0);
+  put16(packet, 10, checksum_fold(checksum_add(0, ByteView{packet}.first(20))));
+  if (packet.size() >= 28 && get16(packet, 6) == 0)
+    put16(packet, 24, static_cast<unsigned>(packet.size() - 20));
+}
+
+void send_on(PuntedFrame& frame) {
+  const Vtep vtep{IpAddress::v4(0xc0000202)};
+  must(frame.source.is_unicast() && !frame.destination.mac.is_zero());
+  for (auto& packet : frame.packets.packets) {
+    const auto before = parse_outer(packet);
+    must(before && set_outer_destination(packet, vtep));
+    const auto after = parse_outer(packet);
+    must(after && get_ip4(packet, 16) == vtep.address);
+    must(after->fragment_offset == before->fragment_offset && after->id == before->id);
+    if (const auto inner = parse_inner(packet, *after))
+      must(inner->destination == frame.destination && inner->source == frame.source);
+  }
+}
+
+}  // namespace
+}  // namespace dove::agent::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace dove::agent;
+  PuntAssembler::Limits limits;
+  limits.datagrams = 4;
+  limits.fragments_per_datagram = 4;
+  limits.bytes = 600;
+  PuntAssembler assembler{limits};
+  TimePoint now{};
+  auto rest = fuzz::bytes_of(data, size);
+  while (rest.size() >= 2) {
+    const std::size_t length = std::min<std::size_t>(get8(rest, 0), rest.size() - 2);
+    const std::uint8_t how = get8(rest, 1);
+    std::vector<std::byte> packet{rest.begin() + 2,
+                                  rest.begin() + 2 + static_cast<std::ptrdiff_t>(length)};
+    rest = rest.subspan(2 + length);
+    if ((how & 1U) != 0) fuzz::make_header_right(packet);
+    now += std::chrono::milliseconds{how >> 1U};
+    auto frame = assembler.add(std::move(packet), now);
+    if (frame) fuzz::send_on(*frame);
+    fuzz::must(assembler.held_datagrams() <= limits.datagrams);
+    fuzz::must(assembler.held_bytes() <= limits.bytes);
+    fuzz::must((assembler.held_datagrams() == 0) == (assembler.held_bytes() == 0));
+  }
+  return 0;
+}
