@@ -20,6 +20,9 @@ namespace {
 
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kKeepaliveTimeoutMs = 5'000;
+// What may be under way unread on one stream. A fixed window needs no probing of the path, which
+// otherwise adds a ping and its answer to every question.
+constexpr int kWindowBytes = 1 << 20;
 
 Error system_error(std::string_view what, const Address& address, int error) {
   return {ErrorCode::kSystem,
@@ -113,6 +116,8 @@ Result<std::unique_ptr<grpc::Server>> start_server(grpc::ServerBuilder& builder,
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kKeepaliveMs / 2);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   std::vector<int> ports(addresses.size(), 0);
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     if (const auto ready = prepare(addresses[i], insecure); !ready) return ready.error();
@@ -136,6 +141,8 @@ Result<std::shared_ptr<grpc::Channel>> make_channel(const Address& address, bool
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   return grpc::CreateCustomChannel(address.to_string(), grpc::InsecureChannelCredentials(),
                                    arguments);
 }
