@@ -60,14 +60,24 @@ std::string tagged(const std::string& frame) {
   return frame.substr(0, 24) + "81000005" + frame.substr(24);
 }
 
+namespace {
+std::string sender(const std::string& frame, int count, const std::string& device) {
+  return fmt::format(
+      "python3 -c \"import socket\n"
+      "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+      "s.bind(('{}', 0))\n"
+      "for _ in range({}): s.send(bytes.fromhex('{}'))\"",
+      device, count, frame);
+}
+}  // namespace
+
 void send_frame(const Namespace& from, const std::string& frame, int count,
                 const std::string& device) {
-  from.run(
-      fmt::format("python3 -c \"import socket\n"
-                  "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
-                  "s.bind(('{}', 0))\n"
-                  "for _ in range({}): s.send(bytes.fromhex('{}'))\"",
-                  device, count, frame));
+  from.run(sender(frame, count, device));
+}
+
+void send_frame_meanwhile(const Namespace& from, const std::string& frame, int count) {
+  from.run(sender(frame, count, "eth0") + " > /dev/null 2>&1 &");
 }
 
 bool user_can_send(const std::string& address, int port) {
@@ -106,6 +116,14 @@ int HostListener::received() {
   while (::recv(fd_, &byte, 1, 0) >= 0) ++count;
   return count;
 }
+
+Ping::Ping(const Guest& guest, const std::string& arguments)
+    : file_{"/tmp/" + guest.machine.name() + ".ping"} {
+  run(fmt::format("ip netns exec {} sh -c '(ping -W 2 {}; echo rc=$?) > {} 2>&1 &'",
+                  guest.machine.name(), arguments, file_));
+}
+Ping::~Ping() { ::unlink(file_.c_str()); }
+std::string Ping::output() const { return run("cat " + file_); }
 
 struct Flood::State {
   std::atomic<bool> stop{false};

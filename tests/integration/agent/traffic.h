@@ -23,6 +23,9 @@ std::string tagged(const std::string& frame);
 void send_frame(const Namespace& from, const std::string& frame, int count = 1,
                 const std::string& device = "eth0");
 
+// The same, while the test goes on: who tests what the loop can take must let it run.
+void send_frame_meanwhile(const Namespace& from, const std::string& frame, int count);
+
 // One datagram with one byte from the present namespace as an ordinary user. False: refused.
 bool user_can_send(const std::string& address, int port);
 
@@ -45,6 +48,19 @@ class HostListener {
 
  private:
   int fd_;
+};
+
+// A ping in the background.
+class Ping {
+ public:
+  Ping(const Guest& guest, const std::string& arguments);
+  ~Ping();
+  std::string output() const;
+  bool done() const { return output().find("rc=") != std::string::npos; }
+  bool lost_nothing() const { return output().find(" 0% packet loss") != std::string::npos; }
+
+ private:
+  std::string file_;
 };
 
 // Sends one frame out of eth0 of a guest as fast as it can, from a thread, until it goes.

@@ -224,7 +224,8 @@ TEST_CASE("one guest's flood does not cost another its punts, questions and anno
     const Flood flood{flooder.machine,
                       udp_frame(kStrangerMac, "02:00:00:00:00:0b", "10.0.0.9", "10.0.0.2")};
     host.run_for(std::chrono::milliseconds{300});
-    send_frame(guest.machine, udp_frame(kStrangerMac, kGuestMac, "10.0.0.1", "10.0.0.2"), 100);
+    send_frame_meanwhile(guest.machine, udp_frame(kStrangerMac, kGuestMac, "10.0.0.1", "10.0.0.2"),
+                         100);
     CHECK(host.until([&] { return from_guest() == 100; }));
     CHECK(counter(host, "punts_dropped") > 0);
   }
@@ -233,7 +234,7 @@ TEST_CASE("one guest's flood does not cost another its punts, questions and anno
                       arp_request_frame("02:00:00:00:00:0b", "10.0.0.9", "10.0.0.50")};
     host.run_for(std::chrono::milliseconds{300});
     host.heard.queries.clear();
-    send_frame(guest.machine, arp_request_frame(kGuestMac, "10.0.0.1", "10.0.0.60"), 100);
+    send_frame_meanwhile(guest.machine, arp_request_frame(kGuestMac, "10.0.0.1", "10.0.0.60"), 100);
     const auto asked = [&] {
       std::size_t count = 0;
       for (const auto& query : host.heard.queries) count += query.asker == mac(kGuestMac) ? 1 : 0;
