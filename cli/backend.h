@@ -39,12 +39,13 @@ class Backend {
                                 const Sink<v1::Neighbour>& sink) = 0;
   virtual Result<v1::StatusReply> status() = 0;
   virtual Result<v1::CountersReply> counters() = 0;
-  // Returns when the daemon ends the stream, or when `sink` returned an error, with that error.
+  // Ends with an error only: that of `sink`, or that the daemon ended the stream.
   virtual Status monitor(const std::function<Status(const v1::Event&)>& sink) = 0;
 };
 
 struct Peers {
-  std::vector<api::Address> controllers;  // tried in this order; at least one
+  // Tried in this order; at least one. An error is that of whoever needs a controller.
+  Result<std::vector<api::Address>> controllers;
   api::Address doved;
 };
 std::unique_ptr<Backend> make_backend(Peers peers);

@@ -1,11 +1,11 @@
 #include "cli/dial.h"
 
-#include <fmt/format.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,24 +18,27 @@ namespace {
 
 Error reason(int error) { return {ErrorCode::kUnavailable, std::strerror(error), error}; }
 
-int wait_connected(int fd, std::chrono::milliseconds timeout) {
-  pollfd waiting{.fd = fd, .events = POLLOUT, .revents = 0};
-  const int ready = ::poll(&waiting, 1, static_cast<int>(timeout.count()));
-  if (ready < 0) return errno;
-  if (ready == 0) return ETIMEDOUT;
-  int error = 0;
-  socklen_t size = sizeof error;
-  return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+// Bounds connect(), which is left to block: of a Unix socket whose backlog is full a non-blocking
+// one would only say EAGAIN.
+void set_timeout(int fd, std::chrono::milliseconds timeout) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+  const std::chrono::microseconds rest = timeout - seconds;
+  const timeval value{.tv_sec = seconds.count(), .tv_usec = rest.count()};
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &value, sizeof value);
 }
 
 Result<int> connect_to(const sockaddr* name, socklen_t size, std::chrono::milliseconds timeout) {
-  const int fd = ::socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int fd = ::socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return reason(errno);
-  int error = ::connect(fd, name, size) == 0 ? 0 : errno;
-  if (error == EINPROGRESS) error = wait_connected(fd, timeout);
-  if (error == 0) return fd;
+  set_timeout(fd, timeout);
+  if (::connect(fd, name, size) == 0) {
+    set_timeout(fd, std::chrono::milliseconds{0});
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return fd;
+  }
+  const int error = errno;
   ::close(fd);
-  return reason(error);
+  return reason(error == EAGAIN || error == EINPROGRESS ? ETIMEDOUT : error);
 }
 
 Result<int> dial_unix(const std::string& path, std::chrono::milliseconds timeout) {

@@ -22,14 +22,15 @@ constexpr int kLongestMessage = 64 << 20;
 // The connection to one kind of daemon, at the first of its addresses that answers.
 class Line {
  public:
-  Line(std::string_view daemon, std::vector<api::Address> addresses)
+  Line(std::string_view daemon, Result<std::vector<api::Address>> addresses)
       : daemon_{daemon}, addresses_{std::move(addresses)} {}
 
   // Connects, unless it is connected. The channel stays this object's.
   Status open() {
     if (channel_) return {};
+    if (!addresses_) return addresses_.error();
     std::string failures;
-    for (const auto& address : addresses_) {
+    for (const auto& address : *addresses_) {
       const auto fd = dial(address, kConnectTimeout);
       where_ = address.to_string();
       if (fd) {
@@ -59,6 +60,10 @@ class Line {
     return error;
   }
 
+  Error silence() const {
+    return {ErrorCode::kUnavailable, fmt::format("{} at {} has ended the stream", daemon_, where_)};
+  }
+
  private:
   static std::shared_ptr<grpc::Channel> channel_on(int fd) {
     grpc::ChannelArguments arguments;
@@ -67,7 +72,7 @@ class Line {
   }
 
   std::string_view daemon_;
-  std::vector<api::Address> addresses_;
+  Result<std::vector<api::Address>> addresses_;
   std::string where_;  // the address of channel_
   std::shared_ptr<grpc::Channel> channel_;
 };
@@ -113,7 +118,7 @@ class GrpcBackend final : public Backend {
  public:
   explicit GrpcBackend(Peers peers)
       : controller_{"dove-controller", std::move(peers.controllers)},
-        doved_{"doved", {std::move(peers.doved)}} {}
+        doved_{"doved", std::vector{std::move(peers.doved)}} {}
 
   Result<v1::ChangeReply> change(const v1::ChangeRequest& request) override {
     return ask(controller_, &v1::Management::Stub::Change, request);
@@ -155,7 +160,8 @@ class GrpcBackend final : public Backend {
     return ask(doved_, &v1::Local::Stub::Counters, v1::CountersRequest{});
   }
   Status monitor(const std::function<Status(const v1::Event&)>& sink) override {
-    return read(doved_, &v1::Local::Stub::Monitor, v1::MonitorRequest{}, true, sink);
+    const auto ended = read(doved_, &v1::Local::Stub::Monitor, v1::MonitorRequest{}, true, sink);
+    return ended ? doved_.silence() : ended;
   }
 
  private:

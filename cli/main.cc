@@ -64,12 +64,13 @@ Exit run_file(const std::string& name, bool force, Session& session) {
 Exit run(const Options& options, std::span<const std::string> words,
          std::unique_ptr<Backend>& backend) {
   auto controller_addresses = controllers(options);
-  if (!controller_addresses)
+  // What the environment says concerns only those who need a controller.
+  if (!controller_addresses && options.controller)
     return fail(Exit::kWrong, "Error: " + printable(controller_addresses.error().message));
   auto doved_address = doved(options);
   if (!doved_address)
     return fail(Exit::kWrong, "Error: " + printable(doved_address.error().message));
-  backend = make_backend({*std::move(controller_addresses), *std::move(doved_address)});
+  backend = make_backend({std::move(controller_addresses), *std::move(doved_address)});
   Printer printer{format_of(options, surroundings()), stdout};
   Session session{.backend = *backend,
                   .printer = printer,

@@ -43,7 +43,7 @@ Value vtep_value(const std::string& address, std::uint32_t port) {
 }
 
 std::string lower(std::string_view name) {
-  std::string out{name};
+  std::string out{name.empty() ? "unknown" : name};
   std::transform(out.begin(), out.end(), out.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c == '_' ? '-' : c;
   });

@@ -26,7 +26,7 @@ Value mac_value(const std::string& bytes);
 Value ip_value(const std::string& bytes);
 Value ip_list(const google::protobuf::RepeatedPtrField<std::string>& list);
 Value vtep_value(const std::string& address, std::uint32_t port);
-// An enumerator's own name in lower case.
+// An enumerator's own name in lower case; "unknown" when it is newer than this program.
 std::string lower(std::string_view name);
 
 }  // namespace dove::cli

@@ -125,6 +125,12 @@ TEST_CASE("the environment names the daemons, options come before it", "[cli]") 
   const auto elsewhere = dovectl("tenant show", {}, {"DOVE_CONTROLLER=127.0.0.1:1"});
   CHECK(elsewhere.code == 2);
   CHECK(elsewhere.err.find("127.0.0.1:1") != std::string::npos);
+  // A controller that may not be reached so is nothing to those who ask doved.
+  const Environment plain{"DOVE_CONTROLLER=192.0.2.1:4780", "DOVED_SOCKET=" + f.socket};
+  CHECK(dovectl("-j port show", {}, plain).out == "[]\n");
+  const auto refused = dovectl("tenant show", {}, plain);
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("--insecure") != std::string::npos);
 }
 
 TEST_CASE("plain TCP beyond this machine wants --insecure", "[cli]") {
@@ -180,6 +186,31 @@ TEST_CASE("monitor prints each event when it comes", "[cli]") {
   event.set_deleted(true);
   f.doved.tell(event);
   REQUIRE(soon([&] { return monitor.out().find("true") != std::string::npos; }));
+}
+
+TEST_CASE("monitor says so when doved goes", "[cli]") {
+  const Directory directory;
+  const auto socket = directory.file("doved.sock");
+  auto doved = std::make_unique<FakeDoved>(socket);
+  std::thread stop{[&] {
+    std::this_thread::sleep_for(300ms);
+    doved.reset();
+  }};
+  const auto ended = dovectl("-S " + socket + " -j monitor");
+  stop.join();
+  CHECK(ended.code == 2);
+  CHECK(ended.out.empty());
+  CHECK(is_one_line(ended.err));
+  CHECK(ended.err.find(socket) != std::string::npos);
+}
+
+TEST_CASE("many at once are all served", "[cli]") {
+  const Fixture f;
+  const auto all = run({"/bin/sh", "-c",
+                        "for i in $(seq 100); do " + std::string{DOVECTL} + " -S " + f.socket +
+                            " -j port show & done; wait"});
+  CHECK(all.err.empty());
+  CHECK(all.out.size() == 100 * std::string_view{"[]\n"}.size());
 }
 
 TEST_CASE("version and help", "[cli]") {

@@ -73,7 +73,7 @@ class FakeBackend final : public Backend {
   Status monitor(const std::function<Status(const v1::Event&)>& sink) override {
     for (const auto& event : events)
       if (const auto wanted = sink(event); !wanted) return wanted;
-    return failure ? Status{*failure} : Status{};
+    return failure ? *failure : Error{ErrorCode::kUnavailable, "doved has ended the stream"};
   }
 
  private:

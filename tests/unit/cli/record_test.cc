@@ -208,6 +208,12 @@ TEST_CASE("addresses of a wrong length are null, not a crash", "[cli]") {
   CHECK(json(odd).find(R"("vtep":null)") != std::string::npos);
 }
 
+TEST_CASE("a kind that is newer than this program", "[cli]") {
+  v1::FdbEntry entry;
+  entry.set_kind(static_cast<v1::FdbEntry::Kind>(99));
+  CHECK(json(entry).find(R"("kind":"unknown")") != std::string::npos);
+}
+
 TEST_CASE("monitor in text and JSON", "[cli]") {
   FakeBackend backend;
   v1::Event added;
