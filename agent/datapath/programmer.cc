@@ -65,6 +65,12 @@ void Programmer::enqueue(Change how, const FdbEntry& entry, Pending pending) {
   pending_.push_back(std::move(pending));
 }
 
+// The kernel refuses to delete a destination that names a device which is no more. Without a
+// destination the whole list goes.
+void Programmer::delete_default(const Network& network) {
+  netlink::add(batch_, Change::kDelete, FdbEntry{.device = network.vxlan, .mac = MacAddress{}});
+}
+
 Status Programmer::set_punt(Vni vni, const IpAddress& gateway, IfIndex via) {
   const auto found = networks_.find(vni);
   if (found == networks_.end())
@@ -75,9 +81,13 @@ Status Programmer::set_punt(Vni vni, const IpAddress& gateway, IfIndex via) {
                         .destination = gateway,
                         .via = via,
                         .state = State::kPermanent};
+  const auto adopted = std::exchange(network.punts, {});
+  const bool through_another =
+      std::any_of(adopted.begin(), adopted.end(), [&](const auto& old) { return old.via != via; });
+  if (through_another) delete_default(network);
   netlink::add(batch_, Change::kAppend, wanted);
-  for (auto& old : std::exchange(network.punts, {}))
-    if (old.destination != gateway || old.via != via) netlink::add(batch_, Change::kDelete, old);
+  for (const auto& old : adopted)
+    if (!through_another && old.destination != gateway) netlink::add(batch_, Change::kDelete, old);
   return batch_.commit_all("direct unknown frames of network " + vni.to_string() +
                            " into the punt");
 }
@@ -85,8 +95,7 @@ Status Programmer::set_punt(Vni vni, const IpAddress& gateway, IfIndex via) {
 Status Programmer::clear_punt(Vni vni) {
   const auto found = networks_.find(vni);
   if (found == networks_.end()) return {};
-  for (auto& old : std::exchange(found->second.punts, {}))
-    netlink::add(batch_, Change::kDelete, old);
+  if (!std::exchange(found->second.punts, {}).empty()) delete_default(found->second);
   return batch_.commit_all("stop the punt of network " + vni.to_string());
 }
 

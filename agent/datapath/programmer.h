@@ -103,6 +103,7 @@ class Programmer {
   };
 
   Programmer(netlink::Batch batch, netlink::Query query, std::uint16_t port);
+  void delete_default(const Network& network);
   void enqueue(netlink::Change how, const netlink::FdbEntry& entry, Pending pending);
 
   // One for each kind of change; `network` is the change's own.
