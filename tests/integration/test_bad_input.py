@@ -208,40 +208,52 @@ def test_tcp_beyond_loopback_needs_a_word(lab, tmp_path):
     refuses(argv, ["insecure"], netns=lab.controller.netns)
 
 
-def doved(lab, host, **changes):
-    """A second doved's command line, with some of its options changed."""
-    argv = [str(word) for word in host.command()]
-    for option, value in changes.items():
+@pytest.fixture(scope="module")
+def bare(lab):
+    """A host on the underlay where no doved runs: its namespace and its address."""
+    name = f"{lab.name}-bare"
+    lab._connect(name, "bare", "10.99.0.89")
+    return name, "10.99.0.89"
+
+
+def doved(lab, tmp_path, **changes):
+    """A doved's command line, with some of its options changed."""
+    argv = [str(word) for word in lab.hosts["h1"].command()]
+    wanted = {"host": "bare", "local": "10.99.0.89", "socket": tmp_path / "doved.sock",
+              "state_dir": tmp_path / "state", **changes}
+    for option, value in wanted.items():
         argv[argv.index("--" + option.replace("_", "-")) + 1] = str(value)
     return argv
 
 
-def test_doveds_socket_in_use(lab, tmp_path):
-    host = lab.hosts["h1"]
-    refuses(doved(lab, host, state_dir=tmp_path), [str(host.socket)], netns=host.netns)
-    assert host.status()["connected"]
+def test_doveds_socket_in_use(lab, bare, tmp_path):
+    socket_path = lab.hosts["h1"].socket
+    refuses(doved(lab, tmp_path, socket=socket_path), [str(socket_path)], netns=bare[0])
+    assert lab.hosts["h1"].status()["connected"]
 
 
-@pytest.mark.parametrize("option,value", [("local", "10.99.0.300"), ("local", "10.99.0.77"),
-                                          ("miss_mode", "guess"), ("host", "a/b")])
-def test_doved_refuses_a_wrong_option(lab, tmp_path, option, value):
-    host = lab.hosts["h1"]
-    argv = doved(lab, host, socket=tmp_path / "s", state_dir=tmp_path / "d")
-    argv[argv.index("--" + option.replace("_", "-")) + 1] = value
-    refuses(argv, [value], netns=host.netns)
-
-
-def test_doved_without_its_capability(lab, tmp_path):
-    argv = doved(lab, lab.hosts["h1"], socket=tmp_path / "s", state_dir=tmp_path / "d")
-    refuses(["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", *argv],
-            ["CAP_NET_ADMIN"], netns=lab.hosts["h1"].netns)
-
-
-def test_doved_without_tun(lab, tmp_path):
-    argv = doved(lab, lab.hosts["h1"], socket=tmp_path / "s", state_dir=tmp_path / "d")
-    command = 'mount -t tmpfs none /dev/net && exec "$@"'
-    refuses(["unshare", "-m", "sh", "-c", command, "sh", *argv], ["/dev/net/tun"],
+def test_a_second_doved_on_one_host(lab, tmp_path):
+    refuses(doved(lab, tmp_path, local=lab.hosts["h1"].vtep), ["another doved"],
             netns=lab.hosts["h1"].netns)
+    assert lab.hosts["h1"].status()["connected"]
+
+
+@pytest.mark.parametrize("option,value", [
+    ("local", "10.99.0.300"), ("local", "10.99.0.77"), ("miss_mode", "guess"), ("host", "a/b"),
+    ("controller", "nowhere"), ("state_dir", "/proc/nosuch"), ("socket", "/nonexistent/dir/s")])
+def test_doved_refuses_a_wrong_option(lab, bare, tmp_path, option, value):
+    refuses(doved(lab, tmp_path, **{option: value}), [value], netns=bare[0])
+
+
+def test_doved_without_its_capability(lab, bare, tmp_path):
+    refuses(["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin",
+             *doved(lab, tmp_path)], ["CAP_NET_ADMIN"], netns=bare[0])
+
+
+def test_doved_without_tun(lab, bare, tmp_path):
+    command = 'mount -t tmpfs none /dev/net && exec "$@"'
+    refuses(["unshare", "-m", "sh", "-c", command, "sh", *doved(lab, tmp_path)], ["/dev/net/tun"],
+            netns=bare[0])
 
 
 def test_a_cloned_host_is_told_so(lab, tmp_path):
@@ -249,7 +261,7 @@ def test_a_cloned_host_is_told_so(lab, tmp_path):
     host = lab.hosts["h1"]
     name = f"{lab.name}-clone"
     lab._connect(name, "clone", "10.99.0.88")
-    argv = doved(lab, host, local="10.99.0.88", socket=tmp_path / "s", state_dir=tmp_path / "d")
+    argv = doved(lab, tmp_path, host="h1", local="10.99.0.88", socket=tmp_path / "s")
     clone = subprocess.Popen(["ip", "netns", "exec", name, *argv], stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True)
     lab.journal.add_process(clone.pid, "clone")

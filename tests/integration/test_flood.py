@@ -86,7 +86,7 @@ def make_strangers(lab, sinks):
     host, good = lab.hosts["h1"], lab.guests["good"]
     macs = {sink_mac(n) for n in range(COUNT)}
     for _ in range(5):
-        cold._remove(host, good.vni, macs, {sink_ip(n) for n in range(COUNT)})
+        cold.remove_entries(host, good.vni, macs, {sink_ip(n) for n in range(COUNT)})
         good.flush_neighbours()
         time.sleep(0.1)
         left = [row for row in host.fdb(good.vni) if row["mac"] in macs]
@@ -112,8 +112,7 @@ def first_frames(good):
 
 
 def arrived(seen):
-    return {n for n in range(COUNT) for tag in [f"<first {n}>".encode()]
-            if any(tag in frame.data for frame in seen.at("sinks"))}
+    return {int(re.search(rb"<first (\d+)>", frame.data)[1]) for frame in seen.at("sinks")}
 
 
 def has_tag(frame):
@@ -125,7 +124,7 @@ def all_arrive(lab, sinks, send):
     with Capture({"sinks": (sinks, None)}, keep=has_tag) as seen:
         send(lab.guests["good"])
         deadline = time.monotonic() + 5  # the guest's own kernel repeats an ARP request after 1 s
-        while len(seen.at("sinks")) < COUNT and time.monotonic() < deadline:
+        while len(arrived(seen)) < COUNT and time.monotonic() < deadline:
             time.sleep(0.05)
     return set(range(COUNT)) - arrived(seen)
 

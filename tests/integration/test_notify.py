@@ -55,3 +55,18 @@ def test_every_pair_meets_and_little_is_lost(lab, figures, family):
     figures(f"notify, {family}: {lost} of {10 * count} packets lost over {count} cold pairs; "
             f"first answered, by sequence number: {json.dumps(sorted(firsts))}")
     assert lost <= 3 * count
+
+
+def test_what_the_guests_remember_costs_the_packets_that_miss(lab, figures):
+    """The entries are gone, the guests' own caches are not: here a frame is the first to know."""
+    a, b = lab.guests["red1"], lab.guests["red2"]
+    lost = []
+    for _ in range(5):
+        assert traffic.ping(a, b.ipv4, 2).lost == 0
+        for guest in (a, b):
+            cold.remove_entries(guest.host, a.vni, {a.mac, b.mac}, set())
+        result = traffic.ping(a, b.ipv4, 20, 0.02)
+        assert 20 in result.times, result
+        lost.append(result.lost)
+    figures(f"notify, entries gone, guests' caches warm: lost {lost} of 20 packets at 50/s each time")
+    assert max(lost) < 10

@@ -23,7 +23,8 @@ PAIRS = [("red1", "red2"), ("red2", "red3"), ("blue3", "blue1"), ("red4", "red1"
 
 def warm(lab):
     for a, b in PAIRS:
-        assert traffic.ping(lab.guests[a], lab.guests[b].ipv4, 3).lost == 0
+        result = traffic.ping(lab.guests[a], lab.guests[b].ipv4, 3)
+        assert result.lost == 0, f"{a} to {b}: {result}"
 
 
 def installed(host, lab):

@@ -39,7 +39,7 @@ def make_cold(a, b):
     time, unasked, fails."""
     for _ in range(4):
         for host in _hosts((a, b)):
-            _remove(host, a.vni, {a.mac, b.mac}, {*a.addresses(), *b.addresses()})
+            remove_entries(host, a.vni, {a.mac, b.mac}, {*a.addresses(), *b.addresses()})
         for guest in (a, b):
             guest.flush_neighbours()
         if _stays_cold(a, b):
@@ -56,7 +56,8 @@ def _stays_cold(a, b, length=0.03):
     return False
 
 
-def _remove(host, vni, macs, ips):
+def remove_entries(host, vni, macs, ips):
+    """By hand, those that lead these MACs to other hosts, and the neighbours with these addresses."""
     device = f"dvx{vni}"
     fdb = [f"fdb del {row['mac']} dev {device} dst {row['dst']} self" for row in host.fdb(vni)
            if row["mac"] in macs and row["dst"] != "0.0.0.0"]
@@ -90,7 +91,7 @@ def _unicast(mac):
 
 def _remove_unicast(host, vni, macs):
     ips = {row["dst"] for row in host.neighbours(vni)}
-    _remove(host, vni, macs, ips)
+    remove_entries(host, vni, macs, ips)
 
 
 def _left(lab):
