@@ -73,6 +73,7 @@ def pytest_runtest_makereport(item, call):
     made = _labs.get(item.module.__name__)
     if report.failed and made is not None and call.when != "teardown":
         report.sections.append(("the lab's logs", made.logs()))
+        report.sections.append(("counters that are not 0", made.counters_text()))
 
 
 def pytest_terminal_summary(terminalreporter):

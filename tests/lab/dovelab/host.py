@@ -45,14 +45,8 @@ class Host:
         return json.loads(done.out)[0] if done.code == 0 else None
 
     def counters(self):
-        """Name -> value, whichever way the objects are shaped."""
-        values = {}
-        for item in self.show("counters"):
-            if "name" in item and "value" in item:
-                values[item["name"]] = item["value"]
-            else:
-                values.update(item)
-        return values
+        """Name -> value."""
+        return {item["name"]: item["value"] for item in self.show("counters")}
 
     def wait_applied(self, revision, timeout=10):
         """Waits until this host has applied everything up to a revision of the store."""

@@ -250,6 +250,15 @@ class Lab:
             text += [f"--- {daemon.log}"] + daemon.log_text().splitlines()[-lines:]
         return "\n".join(text)
 
+    def counters_text(self):
+        """Of each doved that answers."""
+        text = []
+        for host in self.hosts.values():
+            if host.status():
+                values = " ".join(f"{n}={v}" for n, v in host.counters().items() if v)
+                text.append(f"{host.name}: {values}")
+        return "\n".join(text)
+
     def keep_logs(self):
         """Copies the logs to DOVE_LAB_LOGS, if that is set, before they go with the lab."""
         target = os.environ.get("DOVE_LAB_LOGS")
