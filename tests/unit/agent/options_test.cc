@@ -145,7 +145,7 @@ class ConfigFile {
 
 TEST_CASE("options: every option is a key of the file, and the command line wins") {
   const ConfigFile file{
-      "host = h2\nlocal = 192.0.2.2\ncontroller = \"unix:/a,unix:/b\"\n"
+      "host = h2\nlocal = 192.0.2.2\ncontroller = unix:/a,unix:/b\n"
       "socket = /tmp/s\nstate-dir = /tmp/d\nmiss-mode = notify\nport = 1\nageing = 2\n"
       "punt-limit = 3\nquery-limit = 4\nannounce-limit = 5\nlog-level = error\ninsecure = true\n"};
   const auto parsed = parse({"--config", file.name(), "--ageing", "9"});
