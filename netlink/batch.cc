@@ -105,7 +105,9 @@ void Batch::read_verdicts(Slice slice, std::span<Verdict> verdicts) {
   int trouble = 0;
   bool waiting = true;
   while (waiting) {
-    const auto received = socket_.wait(inbox_, kFencePatience);
+    // What was lost does not come any more: after an overrun only what is there is read.
+    const auto received =
+        socket_.wait(inbox_, trouble == 0 ? kFencePatience : std::chrono::milliseconds{0});
     if (!received) trouble = EIO;
     if (!received || (received->datagrams.empty() && !received->overrun)) break;
     if (received->overrun) trouble = ENOBUFS;

@@ -23,14 +23,15 @@ class Builder {
 
   // The family header, before any put(); or the fixed part with which some nests begin.
   template <class Family>
-  requires std::is_trivially_copyable_v<Family> Builder& family(const Family& header) noexcept {
+  Builder& family(const Family& header) noexcept {
+    static_assert(std::is_trivially_copyable_v<Family>);
     return append_header(std::as_bytes(std::span{&header, 1}));
   }
   Builder& put(std::uint16_t type, ByteView payload) noexcept;
   Builder& put(std::uint16_t type, std::string_view text) noexcept;  // with a terminating zero
   template <class Number>
-  requires std::is_integral_v<Number> || std::is_enum_v<Number> Builder& put_number(
-      std::uint16_t type, Number number) noexcept {
+  Builder& put_number(std::uint16_t type, Number number) noexcept {
+    static_assert(std::is_integral_v<Number> || std::is_enum_v<Number>);
     return put(type, std::as_bytes(std::span{&number, 1}));
   }
 

@@ -7,6 +7,8 @@
 #include <net/if.h>
 
 #include <cerrno>
+#include <span>
+#include <vector>
 
 #include "netlink/dump.h"
 #include "netlink/link_request.h"
@@ -34,7 +36,6 @@ Error creation_error(std::string_view kind, std::string_view name, const Verdict
 }
 
 constexpr std::string_view kSetUp = "set up";
-constexpr std::string_view kBringUp = "bring up";
 
 std::string by_index(std::string_view what, IfIndex index) {
   return fmt::format("{} device {}", what, static_cast<int>(index));
@@ -82,44 +83,71 @@ Result<Link> Links::find(IfIndex index) {
 
 Result<std::vector<Link>> Links::all() { return dump_links(query_); }
 
-// Carries out what the batch holds: the request that makes `name`, then `steps`, described by what
-// they do. When one of these is refused the device is removed again.
+// Requests about one device, with what each does, for the error; and an errno that is none.
+struct Links::Steps {
+  struct Step {
+    std::string_view what;
+    int harmless = 0;
+  };
+  std::vector<Step> steps;
+
+  void add(Batch& batch, const LinkName& link, const LinkSettings& settings) {
+    add_settings(batch, link, settings);
+    steps.push_back({kSetUp});
+    if (settings.no_ipv6_addresses) {
+      add_no_ipv6_addresses(batch, link);
+      steps.push_back({kSetUp, EAFNOSUPPORT});  // it has no IPv6 at all
+    }
+  }
+  void add_up(Batch& batch, const LinkName& link, bool up) {
+    netlink::add_up(batch, link, up);
+    steps.push_back({up ? "bring up" : "take down"});
+  }
+  // The first that failed.
+  Status judge(std::span<const Verdict> verdicts, std::string_view device) const {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const int error = verdicts[i].error.value();
+      if (error != 0 && error != steps[i].harmless)
+        return system_error(fmt::format("{} {}", steps[i].what, device), error,
+                            verdicts[i].to_string());
+    }
+    return {};
+  }
+};
+
+// Carries out the request that makes `name`, and `steps` behind it. When one of these is refused
+// the device is removed again.
 Result<Link> Links::finish_creation(std::string_view kind, std::string_view name,
-                                    std::initializer_list<std::string_view> steps) {
+                                    const Steps& steps) {
   const auto verdicts = batch_.commit();
   if (!verdicts[0].ok()) return creation_error(kind, name, verdicts[0]);
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const Verdict& verdict = verdicts[i + 1];
-    if (verdict.ok()) continue;
-    const Error error =
-        system_error(fmt::format("{} {} device \"{}\"", steps.begin()[i], kind, name),
-                     verdict.error.value(), verdict.to_string());
-    add_removal(batch_, {.name = name});
-    static_cast<void>(batch_.commit());
-    return error;
-  }
-  return find(name);
+  const auto judged = steps.judge(verdicts.subspan(1), fmt::format("{} device \"{}\"", kind, name));
+  if (judged) return find(name);
+  add_removal(batch_, {.name = name});
+  static_cast<void>(batch_.commit());
+  return judged.error();
 }
 
 Result<Link> Links::create_vxlan(std::string_view name, const VxlanAttributes& vxlan,
                                  const LinkSettings& settings) {
   if (auto checked = check_device_name(name); !checked) return checked.error();
+  Steps steps;
   add_vxlan(batch_, name, vxlan, settings);
-  add_later_settings(batch_, {.name = name}, settings);
-  if (!settings.up.value_or(false)) return finish_creation("vxlan", name, {kSetUp});
-  add_up(batch_, {.name = name}, true);
-  return finish_creation("vxlan", name, {kSetUp, kBringUp});
+  steps.add(batch_, {.name = name}, settings);
+  if (settings.up.value_or(false)) steps.add_up(batch_, {.name = name}, true);
+  return finish_creation("vxlan", name, steps);
 }
 
 Result<Link> Links::create_bridge(std::string_view name, const BridgeAttributes& bridge,
                                   const LinkSettings& settings) {
   if (auto checked = check_device_name(name); !checked) return checked.error();
+  Steps steps;
   add_bridge(batch_, name, settings);
-  add_later_settings(batch_, {.name = name}, settings);
+  steps.add(batch_, {.name = name}, settings);
   add_bridge_change(batch_, {.name = name}, bridge, false);
-  if (!settings.up.value_or(false)) return finish_creation("bridge", name, {kSetUp, kSetUp});
-  add_up(batch_, {.name = name}, true);
-  return finish_creation("bridge", name, {kSetUp, kSetUp, kBringUp});
+  steps.steps.push_back({kSetUp});
+  if (settings.up.value_or(false)) steps.add_up(batch_, {.name = name}, true);
+  return finish_creation("bridge", name, steps);
 }
 
 Result<OverlayLinks> Links::create_overlay(const Overlay& overlay) {
@@ -141,12 +169,13 @@ Result<Link> Links::create_vxlan_port(const Overlay& overlay, IfIndex bridge) {
   LinkSettings settings = overlay.vxlan_settings;
   settings.master = bridge;
   const LinkName name{.name = overlay.vxlan_name};
+  Steps steps;
   add_vxlan(batch_, overlay.vxlan_name, overlay.vxlan, settings);
-  add_later_settings(batch_, name, settings);
+  steps.add(batch_, name, settings);
   add_port_change(batch_, name, overlay.vxlan_port);
-  add_up(batch_, name, true);
-  return finish_creation("vxlan", overlay.vxlan_name,
-                         {kSetUp, "set the bridge port flags of", kBringUp});
+  steps.steps.push_back({"set the bridge port flags of"});
+  steps.add_up(batch_, name, true);
+  return finish_creation("vxlan", overlay.vxlan_name, steps);
 }
 
 Status Links::create_veth(std::string_view name, std::string_view peer) {
@@ -159,8 +188,10 @@ Status Links::create_veth(std::string_view name, std::string_view peer) {
 }
 
 Status Links::change(IfIndex index, const LinkSettings& settings) {
-  add_change(batch_, {.index = index}, settings);
-  return batch_.commit_all(by_index("change", index));
+  Steps steps;
+  steps.add(batch_, {.index = index}, settings);
+  if (settings.up) steps.add_up(batch_, {.index = index}, *settings.up);
+  return steps.judge(batch_.commit(), fmt::format("device {}", static_cast<int>(index)));
 }
 
 Status Links::change_bridge(IfIndex index, const BridgeAttributes& bridge) {

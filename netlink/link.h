@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -114,7 +113,8 @@ struct LinkSettings {
   std::optional<std::uint32_t> tx_queue_length;
   std::optional<bool> up;
   std::optional<std::string> alias;  // the mark of ownership; "" removes it
-  bool no_ipv6_addresses = false;    // addrgenmode none: no link-local, no DAD, no MLD
+  // addrgenmode none: no link-local address, no DAD. Success where there is no IPv6 anyway.
+  bool no_ipv6_addresses = false;
 };
 
 // A bridge with a VXLAN device as its port.
@@ -167,11 +167,11 @@ class Links {
   Status remove_unreachable(const Prefix& destination, std::uint32_t metric);
 
  private:
+  struct Steps;
   Links(Query query, Batch batch) : query_{std::move(query)}, batch_{std::move(batch)} {}
   Result<Link> ask(std::string_view name, IfIndex index);
   Result<Link> create_vxlan_port(const Overlay& overlay, IfIndex bridge);
-  Result<Link> finish_creation(std::string_view kind, std::string_view name,
-                               std::initializer_list<std::string_view> steps);
+  Result<Link> finish_creation(std::string_view kind, std::string_view name, const Steps& steps);
 
   Query query_;
   Batch batch_;

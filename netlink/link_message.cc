@@ -8,8 +8,8 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
+#include "netlink/bridge_message.h"
 #include "netlink/link.h"
-#include "netlink/port_flags.h"
 
 namespace dove::netlink {
 namespace {
@@ -17,13 +17,9 @@ namespace {
 using LinkAttributes = Attributes<IFLA_MAX>;
 using InfoAttributes = Attributes<IFLA_INFO_MAX>;
 using VxlanTable = Attributes<IFLA_VXLAN_MAX>;
-using BridgeTable = Attributes<IFLA_BR_MAX>;
 
-constexpr std::uint32_t kTicks = 100;  // USER_HZ: in a second
-
-template <class Table>
-bool is_set(const Table& table, std::uint16_t type) noexcept {
-  return table.template number<std::uint8_t>(type).value_or(0) != 0;
+bool is_set(const VxlanTable& table, std::uint16_t type) noexcept {
+  return table.number<std::uint8_t>(type).value_or(0) != 0;
 }
 
 bool has_other_features(const VxlanTable& table) noexcept {
@@ -65,18 +61,6 @@ std::optional<VxlanAttributes> read_vxlan(const VxlanTable& table) {
   if (const auto lower = table.number<int>(IFLA_VXLAN_LINK); lower && *lower != 0)
     vxlan.lower = IfIndex{*lower};
   return vxlan;
-}
-
-BridgeAttributes read_bridge(const BridgeTable& table) {
-  const auto seconds = [&](std::uint16_t type) {
-    return table.number<std::uint32_t>(type).value_or(0) / kTicks;
-  };
-  return {.ageing = seconds(IFLA_BR_AGEING_TIME),
-          .forward_delay = seconds(IFLA_BR_FORWARD_DELAY),
-          .stp = table.number<std::uint32_t>(IFLA_BR_STP_STATE).value_or(0) != 0,
-          .vlan_filtering = is_set(table, IFLA_BR_VLAN_FILTERING),
-          .multicast_snooping = is_set(table, IFLA_BR_MCAST_SNOOPING),
-          .multicast_querier = is_set(table, IFLA_BR_MCAST_QUERIER)};
 }
 
 // False when a length lies.

@@ -12,12 +12,10 @@
 #include <memory>
 #include <string>
 
-#include "netlink/port_flags.h"
+#include "netlink/bridge_message.h"
 
 namespace dove::netlink {
 namespace {
-
-constexpr std::uint32_t kTicks = 100;  // USER_HZ: in a second
 
 struct Release {
   void operator()(rtnl_link* link) const noexcept { rtnl_link_put(link); }
@@ -45,19 +43,6 @@ void apply_at_birth(rtnl_link* link, const LinkSettings& settings) {
   if (settings.master) rtnl_link_set_master(link, static_cast<int>(*settings.master));
   if (settings.mtu) rtnl_link_set_mtu(link, *settings.mtu);
   if (settings.tx_queue_length) rtnl_link_set_txqlen(link, *settings.tx_queue_length);
-}
-
-// What it takes only afterwards: it ignores an alias and refuses an address mode before.
-void apply_later(rtnl_link* link, const LinkSettings& settings) {
-  if (settings.alias) rtnl_link_set_ifalias(link, settings.alias->c_str());
-  if (settings.no_ipv6_addresses) rtnl_link_inet6_set_addr_gen_mode(link, IN6_ADDR_GEN_MODE_NONE);
-}
-
-void apply_up(rtnl_link* link, bool up) {
-  if (up)
-    rtnl_link_set_flags(link, IFF_UP);
-  else
-    rtnl_link_unset_flags(link, IFF_UP);
 }
 
 void add_request(Batch& batch, rtnl_link* link, int flags) {
@@ -121,46 +106,38 @@ void add_bridge(Batch& batch, std::string_view name, const LinkSettings& setting
   add_request(batch, link.get(), NLM_F_CREATE | NLM_F_EXCL);
 }
 
-void add_later_settings(Batch& batch, const LinkName& which, const LinkSettings& settings) {
+void add_settings(Batch& batch, const LinkName& which, const LinkSettings& settings) {
   const RouteLink link{rtnl_link_alloc()};
   address_by(link.get(), which);
-  apply_later(link.get(), settings);
+  apply_at_birth(link.get(), settings);
+  if (settings.alias) rtnl_link_set_ifalias(link.get(), settings.alias->c_str());
+  add_request(batch, link.get(), 0);
+}
+
+void add_no_ipv6_addresses(Batch& batch, const LinkName& which) {
+  const RouteLink link{rtnl_link_alloc()};
+  address_by(link.get(), which);
+  rtnl_link_inet6_set_addr_gen_mode(link.get(), IN6_ADDR_GEN_MODE_NONE);
   add_request(batch, link.get(), 0);
 }
 
 void add_up(Batch& batch, const LinkName& which, bool up) {
   const RouteLink link{rtnl_link_alloc()};
   address_by(link.get(), which);
-  apply_up(link.get(), up);
+  if (up)
+    rtnl_link_set_flags(link.get(), IFF_UP);
+  else
+    rtnl_link_unset_flags(link.get(), IFF_UP);
   add_request(batch, link.get(), 0);
-}
-
-// The kernel brings a device up before it looks at the address mode, so that "up" is a message of
-// its own when both are wanted.
-void add_change(Batch& batch, const LinkName& which, const LinkSettings& settings) {
-  const RouteLink link{rtnl_link_alloc()};
-  address_by(link.get(), which);
-  apply_at_birth(link.get(), settings);
-  apply_later(link.get(), settings);
-  add_request(batch, link.get(), 0);
-  if (settings.up) add_up(batch, which, *settings.up);
 }
 
 void add_bridge_change(Batch& batch, const LinkName& link, const BridgeAttributes& bridge,
                        bool has_vlan_filtering) {
-  Builder& builder =
-      begin_change(batch, RTM_NEWLINK, link)
-          .begin_nest(IFLA_LINKINFO)
-          .put(IFLA_INFO_KIND, "bridge")
-          .begin_nest(IFLA_INFO_DATA)
-          .put_number(IFLA_BR_AGEING_TIME, bridge.ageing * kTicks)
-          .put_number(IFLA_BR_STP_STATE, std::uint32_t{bridge.stp})
-          .put_number(IFLA_BR_FORWARD_DELAY, bridge.forward_delay * kTicks)
-          .put_number(IFLA_BR_MCAST_SNOOPING, std::uint8_t{bridge.multicast_snooping})
-          .put_number(IFLA_BR_MCAST_QUERIER, std::uint8_t{bridge.multicast_querier});
-  // A kernel built without it refuses to be told that it is off.
-  if (bridge.vlan_filtering != has_vlan_filtering)
-    builder.put_number(IFLA_BR_VLAN_FILTERING, std::uint8_t{bridge.vlan_filtering});
+  Builder& builder = begin_change(batch, RTM_NEWLINK, link)
+                         .begin_nest(IFLA_LINKINFO)
+                         .put(IFLA_INFO_KIND, "bridge")
+                         .begin_nest(IFLA_INFO_DATA);
+  put_bridge(builder, bridge, has_vlan_filtering);
   builder.end_nest().end_nest();
 }
 

@@ -16,16 +16,17 @@ struct LinkName {
   IfIndex index{};
 };
 
-// Of `settings` these take what the kernel allows in a message that makes a device; the rest is
-// add_later_settings().
+// A device is made down. Of `settings` these take what the kernel takes in a message that makes a
+// device (MAC, master, MTU, queue length); for the rest it must be there.
 void add_vxlan(Batch& batch, std::string_view name, const VxlanAttributes& vxlan,
                const LinkSettings& settings);
 void add_bridge(Batch& batch, std::string_view name, const LinkSettings& settings);
-void add_later_settings(Batch& batch, const LinkName& link, const LinkSettings& settings);
+// All of `settings` but the following two, which are messages of their own: the kernel refuses the
+// first where there is no IPv6, and looks at it only after it has brought a device up.
+void add_settings(Batch& batch, const LinkName& link, const LinkSettings& settings);
+void add_no_ipv6_addresses(Batch& batch, const LinkName& link);
 void add_up(Batch& batch, const LinkName& link, bool up);
 
-// One request, or two when `settings` says up or down.
-void add_change(Batch& batch, const LinkName& link, const LinkSettings& settings);
 void add_bridge_change(Batch& batch, const LinkName& link, const BridgeAttributes& bridge,
                        bool has_vlan_filtering);
 void add_port_change(Batch& batch, const LinkName& link, const BridgePortFlags& flags);

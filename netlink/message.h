@@ -9,6 +9,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -26,8 +27,8 @@ constexpr std::size_t align(std::size_t n) noexcept { return (n + 3) & ~std::siz
 
 // Copies a T off the front of `bytes`: safe at any alignment, empty when too few bytes remain.
 template <class T>
-requires std::is_trivially_copyable_v<T> std::optional<T> load(ByteView bytes)
-noexcept {
+std::optional<T> load(ByteView bytes) noexcept {
+  static_assert(std::is_trivially_copyable_v<T>);
   if (bytes.size() < sizeof(T)) return std::nullopt;
   T value;
   std::memcpy(&value, bytes.data(), sizeof(T));
@@ -98,8 +99,8 @@ class Attributes {
   // A number of exactly its size, as it lies there (mind those in network order); empty when absent
   // or of another size.
   template <class Number>
-  requires std::is_integral_v<Number> std::optional<Number> number(std::uint16_t type)
-  const noexcept {
+  std::optional<Number> number(std::uint16_t type) const noexcept {
+    static_assert(std::is_integral_v<Number>);
     const ByteView payload = (*this)[type];
     return payload.size() == sizeof(Number) ? load<Number>(payload) : std::nullopt;
   }

@@ -3,7 +3,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
-#include "netlink/port_flags.h"
+#include "netlink/bridge_message.h"
 
 namespace dove::netlink {
 namespace {

@@ -130,15 +130,18 @@ Result<Received> Socket::receive(Inbox& inbox) {
 }
 
 Result<Received> Socket::wait(Inbox& inbox, std::chrono::milliseconds patience) {
-  auto received = receive(inbox);
-  if (!received || !received->datagrams.empty() || received->overrun) return received;
-  pollfd readable{.fd = fd(), .events = POLLIN, .revents = 0};
-  int ready = 0;
-  do {
-    ready = ::poll(&readable, 1, static_cast<int>(patience.count()));
-  } while (ready < 0 && errno == EINTR);
-  if (ready < 0) return system_error("wait for netlink", errno);
-  return receive(inbox);
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + patience;
+  for (;;) {
+    auto received = receive(inbox);
+    if (!received || !received->datagrams.empty() || received->overrun) return received;
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return received;
+    pollfd readable{.fd = fd(), .events = POLLIN, .revents = 0};
+    if (::poll(&readable, 1, static_cast<int>(left.count())) < 0 && errno != EINTR)
+      return system_error("wait for netlink", errno);
+  }
 }
 
 }  // namespace dove::netlink

@@ -27,6 +27,8 @@ namespace dove::netlink {
 class Inbox {
  public:
   Inbox(std::size_t slots, std::size_t slot_bytes);
+  Inbox(Inbox&&) = default;  // a copy would receive into the original
+  Inbox& operator=(Inbox&&) = default;
   std::size_t slots() const noexcept { return headers_.size(); }
 
  private:
@@ -78,7 +80,8 @@ class Socket {
 
   // What is there now, as many as the inbox has slots, in one system call.
   Result<Received> receive(Inbox& inbox);
-  // As receive(), but waits up to `patience` for the first. No datagram: the time is over.
+  // As receive(), but waits up to `patience` until there is something to say. Neither datagram nor
+  // overrun: the time is over.
   Result<Received> wait(Inbox& inbox, std::chrono::milliseconds patience);
 
  private:

@@ -17,7 +17,8 @@ namespace dove::netlink {
 
 struct TunOptions {
   bool tap = false;
-  // Stays when its last descriptor is closed (and is adopted by the next open of the same name).
+  // Stays when its last descriptor is closed, for the next open of the same name. Opening one that
+  // is there without this makes it go when it is closed.
   bool persistent = false;
   std::optional<unsigned> owner;  // this user may open it without CAP_NET_ADMIN
 };

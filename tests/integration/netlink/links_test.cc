@@ -200,6 +200,19 @@ TEST_CASE("settings of a device are changed one by one") {
   CHECK_FALSE(take(links.find("a")).up);
 }
 
+// An MTU below 1,280 takes a device's IPv6 away.
+TEST_CASE("no IPv6 addresses are wanted of a device without IPv6: nothing to do") {
+  enter_fresh_namespace();
+  auto links = take(Links::open());
+  const auto made =
+      take(links.create_bridge("br", {}, {.mtu = 1000, .alias = "x", .no_ipv6_addresses = true}));
+  CHECK(made.mtu == 1000);
+  CHECK(made.alias == "x");
+  CHECK_FALSE(made.addrgenmode);
+  take(links.change(made.index, {.up = true, .no_ipv6_addresses = true}));
+  CHECK(take(links.find("br")).up);
+}
+
 TEST_CASE("absent devices, taken names and long names are refused by name") {
   enter_fresh_namespace();
   auto links = take(Links::open());
@@ -208,6 +221,8 @@ TEST_CASE("absent devices, taken names and long names are refused by name") {
   CHECK(links.find(IfIndex{4711}).error().code == ErrorCode::kNotFound);
   CHECK(links.find(IfIndex{0}).error().code == ErrorCode::kNotFound);
   CHECK(links.remove(IfIndex{4711}).error().code == ErrorCode::kNotFound);
+  CHECK(links.change(IfIndex{4711}, {.up = true}).error().message ==
+        "cannot set up device 4711: No such device");
   CHECK(links.find("sixteencharacter").error().code == ErrorCode::kInvalid);
   CHECK(links.create_bridge("sixteencharacter", {}, {}).error().code == ErrorCode::kInvalid);
   take(links.create_bridge("br", {}, {}));

@@ -5,7 +5,10 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/udp.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -135,6 +138,27 @@ TEST_CASE("a device of another kind is no TUN, and is not harmed") {
   { const auto tap = take(Tun::open("tap0", {.tap = true, .persistent = true})); }
   CHECK(Tun::open("tap0").error().code == ErrorCode::kExists);
   CHECK(Tun::open("sixteencharacter").error().code == ErrorCode::kInvalid);
+}
+
+// In a child with a mount namespace of its own, where /dev/net is empty.
+TEST_CASE("a machine without /dev/net/tun is told so") {
+  enter_fresh_namespace();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("none", "/dev/net", "tmpfs", 0, nullptr) != 0)
+      ::_exit(2);
+    const auto tun = Tun::open("dvpunt");
+    const bool said = !tun && tun.error().code == ErrorCode::kSystem &&
+                      tun.error().message ==
+                          "cannot open tun device \"dvpunt\": this machine has no /dev/net/tun (is "
+                          "the module \"tun\" there?)";
+    ::_exit(said ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }
 
 struct Veth {

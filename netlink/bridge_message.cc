@@ -1,0 +1,66 @@
+#include "netlink/bridge_message.h"
+
+namespace dove::netlink {
+namespace {
+
+constexpr std::uint32_t kTicks = 100;  // USER_HZ: in a second
+
+struct Row {
+  std::uint16_t type;
+  std::optional<bool> BridgePortFlags::*flag;
+};
+
+constexpr Row kRows[] = {
+    {IFLA_BRPORT_LEARNING, &BridgePortFlags::learning},
+    {IFLA_BRPORT_UNICAST_FLOOD, &BridgePortFlags::flood},
+    {IFLA_BRPORT_MCAST_FLOOD, &BridgePortFlags::multicast_flood},
+    {IFLA_BRPORT_BCAST_FLOOD, &BridgePortFlags::broadcast_flood},
+    {IFLA_BRPORT_LOCKED, &BridgePortFlags::locked},
+    {IFLA_BRPORT_ISOLATED, &BridgePortFlags::isolated},
+    {IFLA_BRPORT_NEIGH_SUPPRESS, &BridgePortFlags::neigh_suppress},
+    {IFLA_BRPORT_MODE, &BridgePortFlags::hairpin},
+    {IFLA_BRPORT_GUARD, &BridgePortFlags::guard},
+};
+
+}  // namespace
+
+BridgeAttributes read_bridge(const Attributes<IFLA_BR_MAX>& table) noexcept {
+  const auto seconds = [&](std::uint16_t type) {
+    return table.number<std::uint32_t>(type).value_or(0) / kTicks;
+  };
+  const auto is_set = [&](std::uint16_t type) {
+    return table.number<std::uint8_t>(type).value_or(0) != 0;
+  };
+  return {.ageing = seconds(IFLA_BR_AGEING_TIME),
+          .forward_delay = seconds(IFLA_BR_FORWARD_DELAY),
+          .stp = table.number<std::uint32_t>(IFLA_BR_STP_STATE).value_or(0) != 0,
+          .vlan_filtering = is_set(IFLA_BR_VLAN_FILTERING),
+          .multicast_snooping = is_set(IFLA_BR_MCAST_SNOOPING),
+          .multicast_querier = is_set(IFLA_BR_MCAST_QUERIER)};
+}
+
+void put_bridge(Builder& builder, const BridgeAttributes& bridge, bool has_vlan_filtering) {
+  builder.put_number(IFLA_BR_AGEING_TIME, bridge.ageing * kTicks)
+      .put_number(IFLA_BR_STP_STATE, std::uint32_t{bridge.stp})
+      .put_number(IFLA_BR_FORWARD_DELAY, bridge.forward_delay * kTicks)
+      .put_number(IFLA_BR_MCAST_SNOOPING, std::uint8_t{bridge.multicast_snooping})
+      .put_number(IFLA_BR_MCAST_QUERIER, std::uint8_t{bridge.multicast_querier});
+  // A kernel built without it refuses to be told that it is off.
+  if (bridge.vlan_filtering != has_vlan_filtering)
+    builder.put_number(IFLA_BR_VLAN_FILTERING, std::uint8_t{bridge.vlan_filtering});
+}
+
+BridgePortFlags read_port_flags(const Attributes<IFLA_BRPORT_MAX>& table) noexcept {
+  BridgePortFlags flags;
+  for (const Row& row : kRows)
+    if (const auto value = table.number<std::uint8_t>(row.type)) flags.*row.flag = *value != 0;
+  return flags;
+}
+
+void put_port_flags(Builder& builder, const BridgePortFlags& flags) {
+  for (const Row& row : kRows)
+    if (const auto value = flags.*row.flag)
+      builder.put_number(row.type, static_cast<std::uint8_t>(*value));
+}
+
+}  // namespace dove::netlink
