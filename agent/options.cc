@@ -152,7 +152,7 @@ void describe(CLI::App& app, Words& words) {
   app.set_config("--config", "", "Read options from this file, one \"option = value\" a line");
   app.allow_config_extras(false);
   // Else CLI11 takes a comma in an unquoted value for the mark of a list.
-  app.get_config_formatter_base()->arraySeparator('\n');
+  app.get_config_formatter_base()->arrayDelimiter('\n');
   app.set_version_flag("-V,--version", "doved, dove-" DOVE_VERSION);
   app.add_option("--host", words.host, "This host's name at the controller (default: hostname)");
   app.add_option("--local", words.local, "This host's tunnel endpoint address");
