@@ -51,9 +51,12 @@ IpRecord* Resolver::State::want(Network& network, const IpAddress& ip, Actions& 
   return record;
 }
 
-// Once the kernel has had the neighbour for a while, it answers by itself.
+// Once the kernel has had the neighbour for a while, it answers by itself. But its advertisement to
+// who has no address yet is addressed to ::, which not every guest takes.
 void Resolver::State::on_wanted_query(IpRecord& record, const AddressQuery& query, Actions& out) {
-  const bool kernel_answers = record.neighbour && now - record.installed_at > limits.answer_late;
+  const bool detection = query.target.ip.is_v6() && !query.source;
+  const bool kernel_answers =
+      !detection && record.neighbour && now - record.installed_at > limits.answer_late;
   settle(record, out);
   if (record.known == Known::kFound && is_answerable(*record.owner)) {
     if (!kernel_answers) answer(query, *record.owner, out);

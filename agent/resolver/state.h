@@ -28,6 +28,7 @@ struct Resolver::State {
       : limits{the_limits}, records{limits.hash_seed}, waiting{limits} {}
 
   // --- world.cc
+  std::vector<HostId> change_hosts(std::span<const HostChange> changes, bool full);
   void on_hosts(std::span<const HostChange> changes, bool full, Actions& out);
   void open_network(Vni vni, std::span<const GroupRow> adopted, Actions& out);
   void close_network(Network& network, Actions& out);

@@ -4,31 +4,34 @@
 
 namespace dove::agent {
 
-void Resolver::State::on_hosts(std::span<const HostChange> changes, bool full, Actions& out) {
+// The ids of those that are not as before, sorted.
+std::vector<HostId> Resolver::State::change_hosts(std::span<const HostChange> changes, bool full) {
   std::vector<HostId> changed;
-  if (full) {
-    std::vector<HostId> told;
-    for (const HostChange& change : changes) told.push_back(change.id);
-    std::sort(told.begin(), told.end());
-    for (const HostId host : flood_lists.hosts())
-      if (!std::binary_search(told.begin(), told.end(), host)) {
-        flood_lists.set_host(host, std::nullopt);
-        changed.push_back(host);
-      }
-  }
-  for (const HostChange& change : changes)
+  std::vector<HostId> told;
+  for (const HostChange& change : changes) {
+    told.push_back(change.id);
     if (flood_lists.set_host(change.id, change.vtep)) changed.push_back(change.id);
-  if (changed.empty()) return;
-
-  for (const Vni vni : flood_lists.refresh(changed)) set_groups(vni, out);
+  }
+  std::sort(told.begin(), told.end());
+  for (const HostId host : full ? flood_lists.hosts() : std::vector<HostId>{}) {
+    if (std::binary_search(told.begin(), told.end(), host)) continue;
+    flood_lists.set_host(host, std::nullopt);
+    changed.push_back(host);
+  }
   std::sort(changed.begin(), changed.end());
-  records.for_each_network([&](Network& network) {
-    network.macs.for_each([&](MacRecord& record) {
-      if (record.known == Known::kFound &&
-          std::binary_search(changed.begin(), changed.end(), record.host))
-        settle(record, out);
-    });
-  });
+  return changed;
+}
+
+void Resolver::State::on_hosts(std::span<const HostChange> changes, bool full, Actions& out) {
+  const std::vector<HostId> changed = change_hosts(changes, full);
+  if (changed.empty()) return;
+  for (const Vni vni : flood_lists.refresh(changed)) set_groups(vni, out);
+  const auto settle_if_there = [&](MacRecord& record) {
+    if (record.known == Known::kFound &&
+        std::binary_search(changed.begin(), changed.end(), record.host))
+      settle(record, out);
+  };
+  records.for_each_network([&](Network& network) { network.macs.for_each(settle_if_there); });
 }
 
 void Resolver::State::open_network(Vni vni, std::span<const GroupRow> adopted, Actions& out) {

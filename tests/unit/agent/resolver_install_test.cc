@@ -76,6 +76,21 @@ TEST_CASE("resolver: a query after the install is answered only while the kernel
   CHECK(w.r.usage().waiting == 0);
 }
 
+TEST_CASE("resolver: duplicate address detection of IPv6 is always answered") {
+  // The kernel's own answer goes to ::, which Linux takes and others do not.
+  World w;
+  const IpKey taken{kNet, *IpAddress::parse("fd00::2")};
+  w.miss(taken);
+  w.found(taken, 2);
+  w.found(m(2), 2);
+  w.later(60s);
+  w.out.clear();
+  w.query(taken, 1, true);
+  CHECK(w.answers() == Words{"fd00::2 is at m2 to port 1"});
+  w.query(taken, 1);
+  CHECK(w.quiet());
+}
+
 TEST_CASE("resolver: the same query twice is answered once") {
   World w;
   w.query(i(2), 7);
