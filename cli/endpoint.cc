@@ -43,13 +43,6 @@ Keyword shared_ip_keyword(Message& message) {
           true};
 }
 
-Status set_network(std::string_view word, v1::EndpointAdd& endpoint) {
-  auto network = parse_name(word);
-  if (!network) return network.error();
-  endpoint.set_network(*std::move(network));
-  return {};
-}
-
 Status set_mac_or_auto(std::string_view word, v1::EndpointAdd& endpoint) {
   return is_auto(word) ? Status{} : set_mac(word, endpoint);
 }
@@ -61,7 +54,7 @@ Result<Action> parse_add(Words& words) {
   auto& endpoint = *operation.mutable_endpoint_add();
   endpoint.set_name(*std::move(name));
   const std::array keywords{
-      Keyword{"network", [&](std::string_view word) { return set_network(word, endpoint); }},
+      name_keyword("network", endpoint.mutable_network()),
       Keyword{"mac", [&](std::string_view word) { return set_mac_or_auto(word, endpoint); }},
       ip_keyword(endpoint), shared_ip_keyword(endpoint)};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
@@ -98,12 +91,7 @@ Result<Action> parse_show_endpoint(Words& words) {
     if (!name) return name.error();
     request.set_name(*std::move(name));
   }
-  const std::array keywords{Keyword{"network", [&](std::string_view word) -> Status {
-                                      auto network = parse_name(word);
-                                      if (!network) return network.error();
-                                      request.set_network(*std::move(network));
-                                      return {};
-                                    }}};
+  const std::array keywords{name_keyword("network", request.mutable_network())};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
   return show(std::move(request));
 }

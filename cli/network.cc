@@ -50,13 +50,6 @@ Keyword learn_keyword(Message& message) {
           }};
 }
 
-Status set_tenant(std::string_view word, v1::Network& network) {
-  auto tenant = parse_name(word);
-  if (!tenant) return tenant.error();
-  network.set_tenant(*std::move(tenant));
-  return {};
-}
-
 Status set_vni(std::string_view word, v1::Network& network) {
   if (is_auto(word)) return {};
   const auto vni = parse_vni(word);
@@ -73,7 +66,7 @@ Result<Action> parse_add(Words& words) {
   network.set_name(*std::move(name));
   const auto [subnet, gateway] = subnet_keywords(*network.mutable_subnets());
   const std::array keywords{
-      Keyword{"tenant", [&](std::string_view word) { return set_tenant(word, network); }},
+      name_keyword("tenant", network.mutable_tenant()),
       Keyword{"vni", [&](std::string_view word) { return set_vni(word, network); }}, subnet,
       gateway, learn_keyword(network)};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();

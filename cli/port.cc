@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <optional>
 
 #include "cli/object.h"
 #include "cli/records.h"
@@ -57,27 +58,19 @@ Result<Action> parse_add(Words& words) {
   if (!dev) return dev.error();
   v1::PortAddRequest request;
   request.set_dev(*std::move(dev));
-  std::string_view absent;  // a keyword that doved does not have yet
-  const std::array keywords{Keyword{"endpoint",
-                                    [&](std::string_view word) -> Status {
-                                      auto name = parse_name(word);
-                                      if (!name) return name.error();
-                                      request.set_endpoint(*std::move(name));
-                                      return {};
-                                    }},
-                            Keyword{"network",
-                                    [&](std::string_view word) -> Status {
-                                      absent = "port add DEV network";
-                                      const auto name = parse_name(word);
-                                      return name ? Status{} : name.error();
-                                    }},
+  std::string network;  // this and `security` are for a later doved
+  std::optional<bool> security;
+  const std::array keywords{name_keyword("endpoint", request.mutable_endpoint()),
+                            name_keyword("network", &network),
                             Keyword{"security", [&](std::string_view word) -> Status {
-                                      absent = "port add security";
                                       const auto on = parse_on_off(word);
-                                      return on ? Status{} : on.error();
+                                      if (!on) return on.error();
+                                      security = *on;
+                                      return {};
                                     }}};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
-  if (!absent.empty()) return unsupported(std::string{absent});
+  if (!network.empty()) return unsupported("port add DEV network");
+  if (security) return unsupported("port add security");
   if (request.endpoint().empty()) return missing("endpoint");
   return add(std::move(request));
 }

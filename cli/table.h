@@ -14,12 +14,7 @@ using TableCall = Status (Backend::*)(const v1::TableRequest&, const Sink<Entry>
 template <class Entry>
 Result<Action> parse_table(Words& words, TableCall<Entry> call) {
   v1::TableRequest request;
-  const Keyword network{"network", [&](std::string_view word) -> Status {
-                          auto name = parse_name(word);
-                          if (!name) return name.error();
-                          request.set_network(*std::move(name));
-                          return {};
-                        }};
+  const auto network = name_keyword("network", request.mutable_network());
   if (const auto parsed = parse_keywords(words, std::span{&network, 1}); !parsed)
     return parsed.error();
   return Action{[request = std::move(request), call](Session& session) -> Status {

@@ -51,6 +51,15 @@ Result<std::string> take_name(Words& words) {
   return parse_name(*word);
 }
 
+Keyword name_keyword(std::string_view keyword, std::string* out) {
+  return {keyword, [out](std::string_view word) -> Status {
+            auto name = parse_name(word);
+            if (!name) return name.error();
+            *out = *std::move(name);
+            return {};
+          }};
+}
+
 Result<std::string> parse_dev(std::string_view word) {
   if (word.empty() || word.size() >= IFNAMSIZ)
     return wrong_argument(word, fmt::format("a device's name has 1 to {} bytes", IFNAMSIZ - 1));

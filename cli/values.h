@@ -17,6 +17,8 @@ namespace dove::cli {
 Result<std::string> parse_name(std::string_view word);  // of a tenant, network, endpoint or host
 // The next word, which is to be a name.
 Result<std::string> take_name(Words& words);
+// "KEYWORD NAME", which stores the name in `out`; borrows it.
+Keyword name_keyword(std::string_view keyword, std::string* out);
 Result<std::string> parse_dev(std::string_view word);  // as the kernel allows them
 Result<Vni> parse_vni(std::string_view word);
 Result<MacAddress> parse_mac(std::string_view word);  // one that an endpoint can have
