@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <net/if.h>
 
+#include <array>
 #include <asio/post.hpp>
 #include <fstream>
 #include <random>
@@ -15,6 +16,8 @@ using Clock = std::chrono::steady_clock;
 // A revision is said to be applied when this has passed without another.
 constexpr std::chrono::milliseconds kAppliedDelay{20};
 constexpr std::chrono::seconds kSecond{1};
+// So many changes and frames are done sooner than a word to the controller is said.
+constexpr std::size_t kLittle = 8;
 
 std::string boot_id() {
   std::ifstream file{"/proc/sys/kernel/random/boot_id"};
@@ -22,6 +25,26 @@ std::string boot_id() {
   std::getline(file, id);
   return id;
 }
+
+// Multicast MACs that guests use most. In notify mode a frame to a group that has no list is lost
+// without a word, so these have one from the start.
+constexpr std::array kWellKnownGroups{
+    MacAddress{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x01}},  // all hosts
+    MacAddress{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x02}},  // all routers
+    MacAddress{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x05}},  // OSPF
+    MacAddress{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x06}},  // OSPF
+    MacAddress{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}},  // VRRP
+    MacAddress{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x16}},  // IGMPv3
+    MacAddress{{0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb}},  // mDNS
+    MacAddress{{0x33, 0x33, 0x00, 0x00, 0x00, 0x01}},  // all nodes
+    MacAddress{{0x33, 0x33, 0x00, 0x00, 0x00, 0x02}},  // all routers
+    MacAddress{{0x33, 0x33, 0x00, 0x00, 0x00, 0x05}},  // OSPFv3
+    MacAddress{{0x33, 0x33, 0x00, 0x00, 0x00, 0x06}},  // OSPFv3
+    MacAddress{{0x33, 0x33, 0x00, 0x00, 0x00, 0x12}},  // VRRPv3
+    MacAddress{{0x33, 0x33, 0x00, 0x00, 0x00, 0x16}},  // MLDv2
+    MacAddress{{0x33, 0x33, 0x00, 0x00, 0x00, 0xfb}},  // mDNS
+    MacAddress{{0x33, 0x33, 0x00, 0x01, 0x00, 0x02}},  // DHCPv6
+};
 
 Limits resolver_limits() {
   std::random_device random;
@@ -94,7 +117,9 @@ Agent::Agent(asio::io_context& loop, const Options& options, Journal& journal, S
       saved_point_{saved_.store},
       writer_{options.state_file(), loop.get_executor()},
       session_{loop, session_options(options, saved_), *this},
-      ports_{session_, *this} {}
+      ports_{session_, *this} {
+  if (options.miss_mode == MissMode::kNotify) resolver_.set_well_known_groups(kWellKnownGroups);
+}
 
 Agent::~Agent() = default;
 
@@ -115,15 +140,22 @@ void Agent::stop() {
 
 // --- the turn
 
+// A guest that waits for a little goes first; else the controller works while we do.
 void Agent::end_turn() {
-  session_.forget(actions_.forget);
-  session_.ask(actions_.ask);
+  const bool little = actions_.kernel.size() + actions_.resends.size() <= kLittle;
+  if (!little) tell_controller();
   if (!actions_.kernel.empty()) apply_changes();
   if (!actions_.answers.empty()) datapath_->answer(actions_.answers);
   if (!actions_.resends.empty()) datapath_->resend(actions_.resends);
+  if (little) tell_controller();
   actions_.clear();
   arm_timer();
   tell_applied();
+}
+
+void Agent::tell_controller() {
+  session_.forget(actions_.forget);
+  session_.ask(actions_.ask);
 }
 
 void Agent::apply_changes() {
@@ -201,12 +233,12 @@ void Agent::on_mac_miss(const MacMiss& miss) { resolver_.on_event(miss, Clock::n
 void Agent::on_ip_miss(const IpMiss& miss) { resolver_.on_event(miss, Clock::now(), actions_); }
 
 void Agent::on_query(const AddressQuery& query) {
-  if (query.source) announce({query.target.vni, query.asker}, *query.source);
+  if (query.source) heard(query.port, {query.target.vni, query.asker}, *query.source);
   resolver_.on_event(query, Clock::now(), actions_);
 }
 
 void Agent::on_seen(const AddressSeen& seen) {
-  announce({seen.address.vni, seen.mac}, seen.address.ip);
+  heard(seen.port, {seen.address.vni, seen.mac}, seen.address.ip);
 }
 
 void Agent::on_punted(PuntedFrame&& frame) {
@@ -225,7 +257,8 @@ void Agent::on_neighbour_gone(const IpKey& key) {
 
 void Agent::on_port_gone(const std::string& device) { ports_.on_device_gone(device); }
 
-void Agent::on_port_back(const std::string& device, IfIndex /*index*/) {
+void Agent::on_port_back(const std::string& device, IfIndex index) {
+  if (const auto* port = ports_.find(device)) guests_.insert_or_assign(index, port->guest());
   ports_.on_device_back(device, true);
 }
 
@@ -235,7 +268,12 @@ void Agent::on_guest_mtu(unsigned mtu) {
   journal_.info(fmt::format("the guests' MTU is now {}", mtu));
 }
 
-// Only the addresses of guests that are here: others' frames do not pass their ports.
+// The log hears what a guest sends before its port drops what has another's MAC.
+void Agent::heard(IfIndex port, const MacKey& guest, const IpAddress& address) {
+  if (const auto found = guests_.find(port); found != guests_.end() && found->second == guest)
+    announce(guest, address);
+}
+
 void Agent::announce(const MacKey& guest, const IpAddress& address) {
   if (!session_.connected() || !announcements_.add(guest, address)) return;
   session_.announce({guest.vni, address}, guest.mac, [this, guest, address](const Status& status) {
@@ -320,6 +358,7 @@ Status Agent::check_device(const std::string& dev) const {
 
 Status Agent::add_network(Vni vni) {
   if (auto status = datapath_->add_network(vni); !status) return status;
+  if (!networks_.insert(vni).second) return {};
   if (starting_) return adopt(vni);
   resolver_.add_network(vni, actions_);
   end_turn();
@@ -339,6 +378,7 @@ Status Agent::adopt(Vni vni) {
 }
 
 void Agent::remove_network(Vni vni) {
+  networks_.erase(vni);
   resolver_.remove_network(vni, actions_);
   end_turn();
   datapath_->remove_network(vni);
@@ -347,6 +387,7 @@ void Agent::remove_network(Vni vni) {
 void Agent::add_port(const std::string& dev, const MacKey& guest, Completion<void> done) {
   set_local(guest, true);
   datapath_->add_port(dev, guest, [this, guest, done = std::move(done)](const auto& added) {
+    if (added) guests_.insert_or_assign(added->index, guest);
     if (added) return done({});
     set_local(guest, false);
     done(added.error());
@@ -367,6 +408,7 @@ void Agent::set_local(const MacKey& guest, bool here) {
   else
     resolver_.remove_local(guest, actions_);
   if (!here) announcements_.remove(guest);
+  if (!here) std::erase_if(guests_, [&](const auto& port) { return port.second == guest; });
   end_turn();
 }
 

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -106,10 +107,12 @@ class Agent final : private DatapathListener, private DirectoryListener, private
 
   void end_turn();
   void end_turn_soon();
+  void tell_controller();
   void apply_changes();
   void arm_timer();
   void tell_applied();
   Status adopt(Vni vni);
+  void heard(IfIndex port, const MacKey& guest, const IpAddress& address);
   void announce(const MacKey& guest, const IpAddress& address);
   void every_second();
 
@@ -120,6 +123,8 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   Resolver resolver_;
   Actions actions_;
   Announcements announcements_;
+  std::map<IfIndex, MacKey> guests_;  // by their ports
+  std::set<Vni> networks_;
   std::map<HostId, HostRecord> hosts_;
   std::map<Vtep, HostId> vteps_;
   HostId self_{};

@@ -85,13 +85,20 @@ struct Pair {
     to.forget(from.ip());
   }
   bool guests_know_nothing() { return !from.resolves(to.ip()) && !to.resolves(from.ip()); }
-  bool hosts_know_nothing() {
+  bool hosts_know_nothing() { return known().empty(); }
+  // What either host has installed, for a message.
+  std::string known() {
+    std::string found;
     for (VxlanTable* host : {&here, &there}) {
+      const char* const where = host == &here ? "here" : "there";
       for (const PingGuest* guest : {&from, &to}) {
-        if (host->forwards(guest->mac()) || host->resolves(guest->ip())) return false;
+        if (host->forwards(guest->mac()))
+          found += fmt::format(" fdb {} {}", where, guest->mac().to_string());
+        if (host->resolves(guest->ip()))
+          found += fmt::format(" neighbour {} {}", where, guest->ip().to_string());
       }
     }
-    return true;
+    return found;
   }
   // What an echo and its answer need.
   bool hosts_know_all() { return here.forwards(to.mac()) && there.forwards(from.mac()); }
@@ -116,7 +123,7 @@ void make_cold(Pair& pair) {
   while (!pair.hosts_know_nothing()) {
     if (Clock::now() > deadline) {
       throw std::runtime_error("entries of " + pair.from.ip().to_string() + " and " +
-                               pair.to.ip().to_string() + " do not go away");
+                               pair.to.ip().to_string() + " do not go away:" + pair.known());
     }
     std::this_thread::sleep_for(std::chrono::microseconds{200});
   }
