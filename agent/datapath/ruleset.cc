@@ -144,7 +144,7 @@ template <class Take>
 Status each_object(std::string_view json, const char* kind, Take take) {
   try {
     const auto listing = nlohmann::json::parse(json);
-    for (const auto& object : listing.at("nftables"))
+    for (const auto& object : listing.at("nftables").get_ref<const nlohmann::json::array_t&>())
       if (object.contains(kind)) take(object.at(kind));
     return {};
   } catch (const nlohmann::json::exception& error) {

@@ -1,0 +1,155 @@
+#include "agent/datapath/ruleset.h"
+
+#include "tests/catch.h"
+
+namespace dove::agent {
+namespace {
+
+const WallOptions kOptions{.vxlan_port = 4789, .uid = 108, .log_group = 7, .limits = {}};
+
+TEST_CASE("the base: the host's stack, the tunnel and the punt") {
+  CHECK(base_ruleset(kOptions) == R"(add table inet dove
+add set inet dove ports { type ifname; }
+add table arp dove
+add set arp dove ports { type ifname; }
+add table bridge dove
+add set bridge dove ports { type ifname; }
+add map bridge dove walled { type ifname : verdict; }
+add set inet dove punts { type mark; size 4096; flags dynamic; }
+add counter inet dove host_input
+add counter inet dove host_forward
+add counter inet dove foreign_punt
+add counter inet dove punts_dropped
+add counter inet dove foreign_vxlan
+add counter arp dove host_arp
+add counter bridge dove host_frame
+add counter bridge dove unwalled
+add chain inet dove input { type filter hook input priority -350; policy accept; }
+flush chain inet dove input
+add rule inet dove input iifname "dvbr*" counter name host_input drop
+add rule inet dove input iifname @ports counter name host_input drop
+add rule inet dove input iifname "dvpunt" counter name host_input drop
+add chain inet dove forward { type filter hook forward priority -350; policy accept; }
+flush chain inet dove forward
+add rule inet dove forward iifname "dvbr*" oifname != "dvbr*" counter name host_forward drop
+add rule inet dove forward iifname != "dvbr*" oifname "dvbr*" counter name host_forward drop
+add rule inet dove forward iifname @ports counter name host_forward drop
+add rule inet dove forward iifname "dvpunt" counter name host_forward drop
+add rule inet dove forward oifname "dvpunt" counter name host_forward drop
+add chain inet dove output { type filter hook output priority -350; policy accept; }
+flush chain inet dove output
+add rule inet dove output oifname "dvpunt" meta mark & 0xfff00000 == 0 counter name foreign_punt drop
+add rule inet dove output oifname "dvpunt" update @punts { meta mark & 0xfff00000 limit rate over 20000/second burst 200 packets } counter name punts_dropped drop
+add rule inet dove output udp dport 4789 meta mark & 0xfff00000 == 0 meta skuid != 108 counter name foreign_vxlan drop
+add chain arp dove input { type filter hook input priority -350; policy accept; }
+flush chain arp dove input
+add rule arp dove input iifname "dvbr*" counter name host_arp drop
+add rule arp dove input iifname @ports counter name host_arp drop
+add chain bridge dove prerouting { type filter hook prerouting priority -350; policy accept; }
+flush chain bridge dove prerouting
+add rule bridge dove prerouting iifname vmap @walled
+add chain bridge dove forward { type filter hook forward priority -350; policy accept; }
+flush chain bridge dove forward
+add rule bridge dove forward oifname "dvx*" iifname != @ports counter name unwalled drop
+add rule bridge dove forward iifname "dvx*" oifname != @ports counter name unwalled drop
+add chain bridge dove input { type filter hook input priority -350; policy accept; }
+flush chain bridge dove input
+add rule bridge dove input iifname "dvx*" counter name host_frame drop
+add rule bridge dove input iifname @ports counter name host_frame drop
+)");
+}
+
+TEST_CASE("a port: what it is marked with, what it may not send, what is heard of it") {
+  CHECK(port_ruleset(kOptions, {"tap0", 17}) == R"(add counter bridge dove port-17-tagged_dropped
+add counter bridge dove port-17-reserved_dropped
+add counter bridge dove port-17-queries_dropped
+add counter bridge dove port-17-announcements_dropped
+add chain bridge dove port-17-queries
+flush chain bridge dove port-17-queries
+add rule bridge dove port-17-queries limit rate over 2000/second burst 1000 packets counter name port-17-queries_dropped drop
+add rule bridge dove port-17-queries log group 7 snaplen 128
+add rule bridge dove port-17-queries accept
+add chain bridge dove port-17-announcements
+flush chain bridge dove port-17-announcements
+add rule bridge dove port-17-announcements limit rate over 100/second burst 100 packets counter name port-17-announcements_dropped drop
+add rule bridge dove port-17-announcements log group 7 snaplen 128
+add rule bridge dove port-17-announcements accept
+add chain bridge dove port-17
+flush chain bridge dove port-17
+add rule bridge dove port-17 meta mark set meta mark & 0xfffff | 0x1100000
+add rule bridge dove port-17 ether type { 8021q, 8021ad } counter name port-17-tagged_dropped drop
+add rule bridge dove port-17 ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name port-17-reserved_dropped drop
+add rule bridge dove port-17 ether type ip accept
+add rule bridge dove port-17 ether type arp arp operation request goto port-17-queries
+add rule bridge dove port-17 ether type { arp, 0x8035 } goto port-17-announcements
+add rule bridge dove port-17 icmpv6 type { nd-neighbor-solicit, nd-router-solicit } goto port-17-queries
+add rule bridge dove port-17 icmpv6 type { nd-neighbor-advert, mld-listener-report, mld2-listener-report } goto port-17-announcements
+add element inet dove ports { "tap0" }
+add element arp dove ports { "tap0" }
+add element bridge dove ports { "tap0" }
+add element bridge dove walled { "tap0" : goto port-17 }
+)");
+}
+
+TEST_CASE("limits are the options'") {
+  WallOptions options = kOptions;
+  options.limits.punts = {5, 6};
+  options.limits.queries = {7, 8};
+  options.limits.announcements = {9, 10};
+  CHECK(base_ruleset(options).find("limit rate over 5/second burst 6 packets") !=
+        std::string::npos);
+  const auto port = port_ruleset(options, {"tap0", 1});
+  CHECK(port.find("port-1-queries limit rate over 7/second burst 8 packets") != std::string::npos);
+  CHECK(port.find("port-1-announcements limit rate over 9/second burst 10 packets") !=
+        std::string::npos);
+}
+
+TEST_CASE("a device name that nft would read as something else is refused") {
+  for (const auto* good : {"tap0", "vnet12", "eth0.100", "a@b", "fifteen-letters"})
+    CHECK(check_device_name(good));
+  for (const auto* bad : {"", ".", "..", "sixteen--letters", "a\"b", "a b", "a;b", "a{b", "tap*",
+                          "a\\", "a/b", "a\n"})
+    CHECK_FALSE(check_device_name(bad));
+}
+
+TEST_CASE("the numbers of the ports are read from nft's listing") {
+  // nft 1.0.6: nft -j list map bridge dove walled
+  const auto ports = parse_ports(
+      R"({"nftables": [{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5",
+      "json_schema_version": 1}}, {"map": {"family": "bridge", "name": "walled", "table": "dove",
+      "type": "ifname", "handle": 4, "map": "verdict", "elem": [["tap0", {"goto": {"target":
+      "port-1"}}], ["vnet7", {"goto": {"target": "port-4095"}}]]}}]})");
+  REQUIRE(ports);
+  CHECK(*ports == std::map<std::string, unsigned>{{"tap0", 1}, {"vnet7", 4095}});
+  const auto none = parse_ports(R"({"nftables": [{"map": {"name": "walled", "table": "dove"}}]})");
+  REQUIRE(none);
+  CHECK(none->empty());
+}
+
+TEST_CASE("a foreign chain is no port, and what is no listing is an error") {
+  const auto ports = parse_ports(
+      R"({"nftables": [{"map": {"elem": [["a", {"goto": {"target": "port-"}}],
+      ["b", {"goto": {"target": "port-4096"}}], ["c", {"goto": {"target": "port-1x"}}],
+      ["d", {"goto": {"target": "port-99999999999999999999"}}]]}}]})");
+  REQUIRE(ports);
+  CHECK(ports->empty());
+  for (const auto* text :
+       {"", "{", "[]", "{}", R"({"nftables": 1})", R"({"nftables": [{"map": {"elem": ["tap0"]}}]})",
+        R"({"nftables": [{"map": {"elem": [["tap0", 1]]}}]})"})
+    CHECK_FALSE(parse_ports(text));
+}
+
+TEST_CASE("counters are told by the device's name, foreign tables' not at all") {
+  const auto counters = parse_counters(
+      R"({"nftables": [{"counter": {"family": "inet", "name": "host_input", "table": "dove",
+      "handle": 2, "packets": 5, "bytes": 300}}, {"counter": {"family": "bridge",
+      "name": "port-17-queries_dropped", "table": "dove", "handle": 3, "packets": 7, "bytes": 1}},
+      {"counter": {"family": "inet", "name": "host_input", "table": "other", "packets": 9}}]})",
+      {{"tap0", 17}});
+  REQUIRE(counters);
+  CHECK(*counters ==
+        std::map<std::string, std::uint64_t>{{"host_input", 5}, {"port tap0 queries_dropped", 7}});
+}
+
+}  // namespace
+}  // namespace dove::agent
