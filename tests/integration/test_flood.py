@@ -18,7 +18,7 @@ LAB = {"hosts": ["h1", "h2", "h3"], "tenants": {"red": {"red-net": {"subnets": S
                   "far2": {"network": "red-net", "host": "h2", "ips": ["10.1.0.13"]},
                   "far3": {"network": "red-net", "host": "h3", "ips": ["10.1.0.14"]}}}
 COUNT = 100
-FLOODS = ("unknown", "arp", "garp")
+FLOODS = (["unknown"], ["arp"], ["garp"], ["unknown", "arp", "garp"])
 
 
 def sink_mac(number):
@@ -63,9 +63,9 @@ def flooding(lab, kinds, figures, seconds=30):
             stack.enter_context(_one_flood(lab, evil, kind, seconds, outputs))
         time.sleep(0.5)
         yield
-    for line in outputs:
-        figures("flood: " + line)
-        assert int(re.search(r"(\d+)/s", line)[1]) > 10000, f"control: no flood: {line}"
+    figures("flood: " + "; ".join(outputs))
+    rate = sum(int(re.search(r"(\d+)/s", line)[1]) for line in outputs)
+    assert rate > 10000, f"control: no flood: {outputs}"
 
 
 @contextlib.contextmanager
@@ -82,17 +82,19 @@ def _one_flood(lab, evil, kind, seconds, outputs):
 
 
 def make_strangers(lab, sinks):
-    """Nothing of the sinks is known at h1, nor to the good guest."""
+    """Nothing of the sinks is known at h1, nor to the good guest. What was under way when the
+    entries were removed may bring some back, so it is tried again, but not for long."""
     host, good = lab.hosts["h1"], lab.guests["good"]
     macs = {sink_mac(n) for n in range(COUNT)}
-    for _ in range(5):
-        cold.remove_entries(host, good.vni, macs, {sink_ip(n) for n in range(COUNT)})
+    deadline = time.monotonic() + 10
+    while True:
         good.flush_neighbours()
-        time.sleep(0.1)
+        cold.remove_entries(host, good.vni, macs, {sink_ip(n) for n in range(COUNT)})
+        time.sleep(0.2)
         left = [row for row in host.fdb(good.vni) if row["mac"] in macs]
         if not left:
-            break
-    assert not left, f"not cold: {left}"
+            return
+        assert time.monotonic() < deadline, f"not cold: {left}, guest: {good.neighbours()}"
 
 
 def first_packets(good):
@@ -135,9 +137,9 @@ def test_without_a_flood_all_first_packets_arrive(lab, sinks, send):
 
 
 @pytest.mark.parametrize("send", [first_frames, first_packets])
-@pytest.mark.parametrize("kind", FLOODS)
-def test_all_first_packets_arrive_beside_a_flood(lab, sinks, figures, kind, send):
-    with flooding(lab, [kind], figures):
+@pytest.mark.parametrize("kinds", FLOODS, ids=" ".join)
+def test_all_first_packets_arrive_beside_a_flood(lab, sinks, figures, kinds, send):
+    with flooding(lab, kinds, figures):
         missing = all_arrive(lab, sinks, send)
     assert missing == set()
 

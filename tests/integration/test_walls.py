@@ -78,6 +78,18 @@ def check(wall, came):
         assert came > 0, "control: it does not come through without the wall either"
 
 
+# --- and yet
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6", "link_local"])
+def test_guests_of_a_network_reach_each_other(lab, family):
+    """Cold, on one bridge and between hosts, whatever br_netfilter makes of bridged frames."""
+    for a, b in (("red1", "red4"), ("red1", "red2"), ("red3", "red1")):
+        a, b = lab.guests[a], lab.guests[b]
+        cold.make_cold(a, b)
+        result = traffic.ping(a, getattr(b, family), 3)
+        assert result.lost == 0, f"{a.name} to {b.name}: {result}"
+
+
 # --- the host's own stack
 
 @contextlib.contextmanager
