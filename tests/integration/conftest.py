@@ -53,6 +53,7 @@ def lab(request):
     try:
         made.up()
         yield made
+        made.stop_programs()
         problems = made.problems()
     finally:
         made.keep_logs()

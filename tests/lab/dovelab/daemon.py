@@ -12,7 +12,7 @@ class Daemon:
     def __init__(self, journal, label, netns, argv, log):
         self.label, self.netns, self.argv, self.log = label, netns, [str(w) for w in argv], log
         self._journal, self._process = journal, None
-        self.crashes = []  # exit codes nobody asked for, as seen by check()
+        self.crashes = []  # ends nobody asked for, and ends that went wrong
 
     def start(self):
         self.check()
@@ -51,6 +51,8 @@ class Daemon:
             process.kill()
             process.wait()
             self.crashes.append(f"no end within {timeout} s of signal {int(number)}")
+        if number == signal.SIGTERM and process.returncode != 0:
+            self.crashes.append(process.returncode)  # a sanitizer's, too
 
     def kill(self):
         self.end(signal.SIGKILL)

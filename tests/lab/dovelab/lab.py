@@ -90,9 +90,13 @@ class Lab:
             raise
         return self
 
-    def down(self):
+    def stop_programs(self):
+        """As an administrator would; what went wrong is in problems()."""
         for daemon in self.daemons():
             daemon.end()
+
+    def down(self):
+        self.stop_programs()
         problems = self.journal.undo()
         if problems:
             raise RuntimeError(f"lab {self.name} is not gone: " + "; ".join(problems))
@@ -239,7 +243,7 @@ class Lab:
         found = []
         for daemon in self.daemons():
             if not daemon.check():
-                found.append(f"{daemon.label} ended unasked: {daemon.crashes}")
+                found.append(f"{daemon.label} ended unasked, or badly: {daemon.crashes}")
             found += [f"{daemon.label}: {line}" for line in daemon.log_text().splitlines()
                       if any(word in line for word in _REPORTS)]
         return found
