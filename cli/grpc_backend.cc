@@ -48,6 +48,8 @@ class Line {
   Status verdict(const grpc::Status& status) {
     if (status.ok()) return {};
     auto error = api::to_error(status);
+    // No daemon says this; gRPC does, of a connection that broke.
+    if (status.error_code() == grpc::StatusCode::UNKNOWN) error.code = ErrorCode::kUnavailable;
     if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED)
       error.message = fmt::format("{} at {} does not know this request", daemon_, where_);
     else if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED)

@@ -111,11 +111,14 @@ TEST_CASE("one that speaks no gRPC is an error, not a hang", "[cli]") {
                     socket}};
   REQUIRE(soon([&] { return ::access(socket.c_str(), F_OK) == 0; }));
   std::this_thread::sleep_for(50ms);
-  const auto answered = dovectl("-S " + socket + " -j status");
-  CHECK(answered.code == 2);
-  CHECK(answered.out.empty());
-  CHECK(is_one_line(answered.err));
-  CHECK(answered.err.find(socket) != std::string::npos);
+  // How gRPC puts it depends on which of its threads is first.
+  for (int i = 0; i < 50; ++i) {
+    const auto answered = dovectl("-S " + socket + " -j status");
+    CHECK(answered.code == 2);
+    CHECK(answered.out.empty());
+    CHECK(is_one_line(answered.err));
+    CHECK(answered.err.starts_with("Error: doved at unix:" + socket + ": "));
+  }
 }
 
 TEST_CASE("the environment names the daemons, options come before it", "[cli]") {
@@ -208,7 +211,7 @@ TEST_CASE("many at once are all served", "[cli]") {
   const Fixture f;
   const auto all = run({"/bin/sh", "-c",
                         "for i in $(seq 100); do " + std::string{DOVECTL} + " -S " + f.socket +
-                            " -j port show & done; wait"});
+                            " -j port show || echo failed & done; wait"});
   CHECK(all.err.empty());
   CHECK(all.out.size() == 100 * std::string_view{"[]\n"}.size());
 }

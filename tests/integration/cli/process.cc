@@ -21,9 +21,11 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kPatience = 30s;
 
+// Appending, because several processes may write: a memfd's shared offset is not locked.
 int memory_file() {
   const int fd = ::memfd_create("dovectl-test", MFD_CLOEXEC);
-  if (fd < 0) throw std::runtime_error("memfd_create failed");
+  if (fd < 0 || ::fcntl(fd, F_SETFL, O_APPEND) != 0)
+    throw std::runtime_error("memfd_create failed");
   return fd;
 }
 
