@@ -40,7 +40,8 @@ struct NeighbourSet {
 // Otherwise somebody deleted it, or its device went down. The kernel does not say who: our own
 // deletions look like anybody's (nlmsg_pid and sequence are 0; tested). So a reader who still wants
 // the entry asks with find_fdb() whether it is there before he believes that it is gone: he may
-// have deleted and made it again since. An entry with a list of destinations is told once for each.
+// have deleted and made it again since. An entry with a list of destinations is told once for each;
+// kernels before 6.14 tell of a deletion on request once more, without a destination.
 struct FdbGone {
   FdbEntry entry;
   bool aged = false;

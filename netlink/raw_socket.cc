@@ -54,6 +54,9 @@ Result<RawSocket> RawSocket::open(int family, const RawSocketOptions& options) {
   const int on = 1;
   if (family == AF_INET6 && ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on) != 0)
     return system_error(kWhat, errno);
+  // Connection tracking, where there is any, leaves our fragments alone.
+  if (family == AF_INET && ::setsockopt(fd.get(), IPPROTO_IP, IP_NODEFRAG, &on, sizeof on) != 0)
+    return system_error(kWhat, errno);
   if (options.mark != 0 &&
       ::setsockopt(fd.get(), SOL_SOCKET, SO_MARK, &options.mark, sizeof options.mark) != 0)
     return system_error(kWhat, errno);

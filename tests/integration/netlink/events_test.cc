@@ -136,6 +136,7 @@ TEST_CASE("the filter keeps our own installs out of the miss socket") {
     const auto received = take(socket.receive(inbox));
     for (ByteView rest : received.datagrams)
       while (const auto message = Message::next(rest)) seen.push_back(message->type());
+    seen.erase(std::unique(seen.begin(), seen.end()), seen.end());  // kernels before 6.14 repeat
     return seen;
   };
   CHECK(types(plain) == std::vector<std::uint16_t>{RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH});
@@ -210,11 +211,21 @@ std::vector<KernelChange> changes_of(ChangeMonitor& monitor) {
   return changes;
 }
 
+// Kernels before 6.14 tell of an FDB entry that is made or deleted on request twice, once without
+// its destination.
+bool is_echo(const KernelChange& change) {
+  const auto* gone = std::get_if<FdbGone>(&change);
+  const auto* set = std::get_if<FdbSet>(&change);
+  return (gone != nullptr && !gone->entry.destination) ||
+         (set != nullptr && !set->entry.destination);
+}
+
 template <class T>
 std::vector<T> only(const std::vector<KernelChange>& changes) {
   std::vector<T> found;
   for (const KernelChange& change : changes)
-    if (const auto* wanted = std::get_if<T>(&change)) found.push_back(*wanted);
+    if (const auto* wanted = std::get_if<T>(&change); wanted != nullptr && !is_echo(change))
+      found.push_back(*wanted);
   return found;
 }
 
@@ -284,7 +295,8 @@ TEST_CASE("entries that go are told, those that come only when asked for") {
   add(batch, Change::kDelete, neighbour);
   take(batch.commit_all("delete"));
   const auto changes = changes_of(monitor);
-  CHECK(changes.size() == 2);
+  CHECK(only<FdbSet>(changes).empty());
+  CHECK(only<NeighbourSet>(changes).empty());
   REQUIRE(only<FdbGone>(changes).size() == 1);
   CHECK(only<FdbGone>(changes)[0].entry == fdb);
   CHECK_FALSE(only<FdbGone>(changes)[0].aged);
@@ -311,7 +323,7 @@ TEST_CASE("the kernel does not say whose deletion it was") {
   take(batch.commit_all("install and delete"));
   Inbox inbox{8, 4096};
   const auto received = take(socket.receive(inbox));
-  CHECK(received.datagrams.size() == 2);
+  CHECK(received.datagrams.size() >= 2);
   for (ByteView rest : received.datagrams) {
     const auto message = Message::next(rest);
     REQUIRE(message);
@@ -389,7 +401,7 @@ TEST_CASE("an overrun of the changes socket stands before what came after it") {
   REQUIRE_FALSE(changes.empty());
   CHECK(only<Overrun>(changes).size() == 1);
   CHECK(std::holds_alternative<Overrun>(changes.front()));
-  CHECK(changes.size() < 500);
+  CHECK(only<FdbGone>(changes).size() < 500);
 
   const FdbEntry entry{
       .device = vx, .mac = mac("02:00:00:00:00:01"), .destination = ip("127.0.0.2")};

@@ -399,7 +399,9 @@ TEST_CASE("an overrun of the log is a value, and it works on") {
   enter_fresh_namespace();
   LogBench bench;
   auto listener = take(LogListener::open({.group = 77, .receive_buffer = 4096}));
-  bench.send(ethernet(ETHERTYPE_ARP, 60), 1000);
+  const Bytes frame = ethernet(ETHERTYPE_ARP, 60);
+  const std::vector<OutgoingFrame> many(1000, OutgoingFrame{bench.a, frame});
+  CHECK(bench.socket.send(many).sent > 500);  // the veth's own queue may be full, too
   std::vector<LoggedPacket> packets;
   std::size_t seen = 0;
   bool overrun = false;
@@ -410,7 +412,7 @@ TEST_CASE("an overrun of the log is a value, and it works on") {
     more = drained.more || drained.overrun;
   }
   CHECK(overrun);
-  CHECK(seen < 1000);
+  CHECK(seen < 500);
   bench.send(ethernet(ETHERTYPE_ARP, 60));
   take(listener.drain(packets));
   CHECK(packets.size() == 1);
