@@ -35,6 +35,10 @@ class ResolverModel {
   const std::string& failure() const noexcept { return failure_; }
 
  private:
+  static constexpr std::uint32_t kSelf = 1;    // of the hosts 1 to 4
+  static constexpr std::uint32_t kKeys = 10;   // MACs and IPs of a network
+  static constexpr std::uint32_t kGuests = 3;  // that send; their MACs are the first ones
+
   using Binding = std::variant<MacBinding, IpBinding>;
   struct Frame {
     MacKey to;
