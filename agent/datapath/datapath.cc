@@ -34,6 +34,15 @@ Status check_punt_prefix(const DatapathOptions& options) {
                   vtep.is_v4() ? "/31, as the VTEP is IPv4" : "/127, as the VTEP is IPv6")};
 }
 
+// A start that fails leaves no walls on a host that has nothing for them to protect.
+void take_down_if_unused(netlink::Links& links, Walls& walls) {
+  const auto all = links.all();
+  if (!all) return;
+  for (const auto& link : *all)
+    if (network_of(link)) return;
+  (void)walls.remove();
+}
+
 }  // namespace
 
 Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
@@ -69,7 +78,10 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   std::optional<PuntDevice> punt;
   if (options.miss_mode == MissMode::kPunt) {
     auto device = PuntDevice::open(links, *query, punt_prefix_of(options), underlay->mtu);
-    if (!device) return device.error();
+    if (!device) {
+      take_down_if_unused(links, **walls);
+      return device.error();
+    }
     punt.emplace(std::move(*device));
   }
   return Parts{std::move(*lock),       std::move(*query),       std::move(*underlay),
@@ -128,6 +140,9 @@ void Datapath::forget_unclaimed() {
   for (const auto& device : state.parts.walls->unclaimed()) state.abandon(device);
   state.parts.programmer.forget_unconfirmed();
   state.schedule_removal();
+  if (state.parts.punt) return;
+  if (auto removed = PuntDevice::remove(*state.links, punt_prefix_of(state.options)); !removed)
+    state.trouble(removed.error().message);
 }
 
 void Datapath::start() { state_->watch(); }

@@ -231,6 +231,7 @@ TEST_CASE("what a host lacks is said") {
   SECTION("dvpunt is somebody's") {
     run("ip link add dvpunt type bridge");
     CHECK(refusal(default_options()).find("device dvpunt is there and is not dove's") == 0);
+    CHECK(run("nft list ruleset") == "");
   }
   SECTION("another doved") {
     Switch first;

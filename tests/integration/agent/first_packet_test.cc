@@ -196,7 +196,9 @@ TEST_CASE("in notify mode the kernel tells the MAC and nothing is punted") {
   host->start();
   Guest guest{"port0", kGuestMac, "10.0.0.1/24"};
   host.add_guest(guest, vni(100));
+  host->forget_unclaimed();
   CHECK(run("bridge fdb show dev dvx100").find("00:00:00:00:00:00") == std::string::npos);
+  CHECK_FALSE(succeeds("ip link show dvpunt"));
   send_frame(guest.machine, udp_frame(kRemoteMac, kGuestMac, "10.0.0.1", "10.0.0.2"), 3);
   REQUIRE(host.until([&] { return host.heard.mac_misses.size() == 3; }));
   CHECK(host.heard.mac_misses[0] == MacKey{vni(100), mac(kRemoteMac)});
