@@ -353,6 +353,10 @@ void Ports::restore_port(const SavedPort& saved, std::function<void()> done) {
 
 // Makes the device the port that it was.
 void Ports::put_back(Port& port, std::function<void()> done) {
+  if (const auto status = host_.add_network(port.vni); !status) {
+    host_.on_trouble(fmt::format("port \"{}\": {}", port.dev, status.error().message));
+    return done();
+  }
   host_.add_port(port.dev, port.guest(), [this, &port, done](const Status& status) {
     if (!status) host_.on_trouble(fmt::format("port \"{}\": {}", port.dev, status.error().message));
     set_state(port, status ? Port::State::kPending : Port::State::kAbsent);
