@@ -41,7 +41,8 @@ bool VxlanTable::forwards(const MacAddress& mac) {
 }
 
 bool VxlanTable::resolves(const IpAddress& ip) {
-  return must(netlink::find_neighbour(query_, device_, ip)).has_value();
+  const auto entry = must(netlink::find_neighbour(query_, device_, ip));
+  return entry && entry->state != netlink::State::kFailed;
 }
 
 std::unordered_set<MacAddress> VxlanTable::forwarded() {

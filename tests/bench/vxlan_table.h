@@ -21,6 +21,7 @@ class VxlanTable {
   // An entry that leads to another host. One for this host's own bridge (`dst 0.0.0.0`) is no
   // knowledge of others.
   bool forwards(const MacAddress& mac);
+  // A deleted entry that somebody looked at in that moment stays for a while, failed: it is none.
   bool resolves(const IpAddress& ip);
   // All that forwards() would say of unicast MACs. Slow for many entries.
   std::unordered_set<MacAddress> forwarded();
