@@ -152,6 +152,7 @@ Result<OverlayDevices::Added> OverlayDevices::add(Vni vni) {
 }
 
 void OverlayDevices::record(Vni vni, const OverlayLink& link) {
+  std::erase_if(by_index_, [&](const auto& known) { return known.second == vni; });
   links_of_[vni] = link;
   by_index_.insert_or_assign(link.bridge, vni);
   by_index_.insert_or_assign(link.vxlan, vni);

@@ -39,8 +39,10 @@ std::string tables() {
   for (const auto* table : {"inet", "arp", "bridge"})
     text += fmt::format("add table {0} dove\nadd set {0} dove ports {{ type ifname; }}\n", table);
   text += "add map bridge dove walled { type ifname : verdict; }\n";
-  text += fmt::format("add set inet dove punts {{ type mark; size {}; flags dynamic; }}\n",
-                      kPortLimit + 1);
+  text += fmt::format(
+      "add set inet dove punts {{ type mark; size {}; flags dynamic; }}\n"
+      "flush set inet dove punts\n",  // its buckets may have an older limit
+      kPortLimit + 1);
   for (const std::string_view counter : kHostCounters) {
     const auto space = counter.find(' ');
     text += fmt::format("add counter {} dove {}\n", counter.substr(0, space),

@@ -16,6 +16,7 @@ add table bridge dove
 add set bridge dove ports { type ifname; }
 add map bridge dove walled { type ifname : verdict; }
 add set inet dove punts { type mark; size 4096; flags dynamic; }
+flush set inet dove punts
 add counter inet dove host_input
 add counter inet dove host_forward
 add counter inet dove foreign_punt
