@@ -67,17 +67,18 @@ show_objects() {
 
 show_ping() {
   title "A first ping between hosts: nobody knows anybody yet, and nothing is lost"
-  at h1 dovectl fdb show
+  at h1 dovectl fdb show | grep -E '^h1|remote' || true
+  echo "  (no entry leads to another host)"
   at red1 ping -c 3 -i 0.2 10.1.0.12
 }
 
-# red3 and blue3 have the same MAC and the same address. With red3 off, who answers?
+# red3 and blue3 have the same MAC and the same address. With red3 unplugged, who answers?
 show_isolation() {
-  title "Tenants do not meet: red3 and blue3 are both 10.1.0.13; red3 is switched off"
-  at red3 ip link set eth0 down
+  title "Tenants do not meet: red3 and blue3 are both 10.1.0.13; red3 is unplugged"
+  at h3 ip link set p-red3 down
   at blue1 ping -q -c 1 -W 1 10.1.0.13
   at red1 ping -q -c 1 -W 1 10.1.0.13 || true
-  at red3 ip link set eth0 up
+  at h3 ip link set p-red3 up
 }
 
 show_state() {

@@ -47,9 +47,12 @@ def test_two_labs_side_by_side():
 def test_what_is_half_built_goes_too():
     wanted = {**SMALL, "doved": ["--no-such-option"]}
     lab = Lab(wanted)
-    with pytest.raises((RuntimeError, TimeoutError)):
-        lab.up()
-    assert traces(lab.name) == NOTHING
+    try:
+        with pytest.raises((RuntimeError, TimeoutError)):
+            lab.up()
+        assert traces(lab.name) == NOTHING
+    finally:
+        lab.down()
 
 
 @pytest.mark.parametrize("after", [0.1, 0.5, 1.5])
