@@ -25,6 +25,22 @@ Result<Hello> parse_hello(const v1::Hello& message) {
   return Hello{message.host(), *vtep, message.boot_id(), message.version()};
 }
 
+// Is it a request at all, or malformed? Whether it can be granted is the registry's question.
+Status check_form(const v1::Request& request) {
+  const auto network_status = [](std::uint32_t raw) -> Status {
+    const auto vni = api::parse_vni(raw);
+    return vni ? Status{} : Status{vni.error()};
+  };
+  if (request.has_leave()) return network_status(request.leave().vni());
+  if (request.has_join() && request.join().network().empty())
+    return network_status(request.join().vni());
+  if (!request.has_announce()) return {};
+  const auto& announce = request.announce();
+  if (!api::parse_mac(announce.mac()) || !api::parse_ip(announce.ip()))
+    return Error{ErrorCode::kInvalid, "an announcement has a MAC of 6 and an IP of 4 or 16 bytes"};
+  return network_status(announce.vni());
+}
+
 // Reads one message at a time, and pauses while too much of what it caused still waits. Ends when
 // the stream breaks, when what comes is malformed, or when close() is called; lives until gRPC is
 // done with it (self_), and longer while others hold it.
@@ -125,6 +141,7 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::FromAgent, v1::From
 
   Status handle(v1::Request request) {
     if (!admitted_) return before_hello();
+    if (auto status = check_form(request); !status) return status;
     {
       const std::lock_guard lock{mutex_};
       ++requests_;

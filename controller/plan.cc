@@ -1,18 +1,9 @@
 #include "controller/plan.h"
 
-#include <algorithm>
-
 #include "controller/plan_internal.h"
 
 namespace dove::controller {
 namespace {
-
-// Expired quarantine records leave the store with whatever is written next, a few at a time.
-constexpr std::size_t kSweep = 64;
-
-void sweep(Draft& draft) {
-  for (const auto& rested : draft.state().rested(draft.now(), kSweep)) draft.erase(rested);
-}
 
 struct Planner {
   const Surroundings& around;
@@ -33,9 +24,12 @@ struct Planner {
 
 Result<std::optional<Made>> plan(const Operation& operation, const Surroundings& around,
                                  Draft& draft) {
-  auto planned = std::visit(Planner{around, draft}, operation);
-  if (planned && !draft.changes().empty()) sweep(draft);
-  return planned;
+  return std::visit(Planner{around, draft}, operation);
+}
+
+void sweep(Draft& draft) {
+  constexpr std::size_t kAtOnce = 64;
+  for (const auto& rested : draft.state().rested(draft.now(), kAtOnce)) draft.erase(rested);
 }
 
 std::string some_of(const Names& names) {

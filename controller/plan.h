@@ -32,6 +32,10 @@ struct Made {
 Result<std::optional<Made>> plan(const Operation& operation, const Surroundings& around,
                                  Draft& draft);
 
+// Removes some of the quarantine records whose time is over: for a draft that changes something
+// anyway.
+void sweep(Draft& draft);
+
 // --- what hosts ask for
 
 struct Registration {

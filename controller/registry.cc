@@ -142,10 +142,11 @@ Surroundings Registry::surroundings() const {
 }
 
 Status Registry::commit(Draft& draft) {
+  if (draft.changes().empty()) return {};
+  sweep(draft);
   const auto transaction = draft.transaction();
   const auto changes = draft.changes();
   draft.roll_back();
-  if (changes.empty()) return {};
   const auto committed = store_.commit(transaction);
   if (!committed) return committed.error();
   revision_ = *committed;
@@ -295,10 +296,7 @@ void Registry::do_leave(Peer& peer, std::uint64_t id, const v1::Leave& leave) {
   v1::FromController message;
   message.mutable_reply()->set_id(id);
   message.mutable_reply()->set_revision(revision_);
-  const auto vni = api::parse_vni(leave.vni());
-  if (vni) return sessions_.leave(peer, *vni, std::move(message));
-  api::write(vni.error(), message.mutable_reply()->mutable_problem());
-  sessions_.send(peer, std::move(message));
+  sessions_.leave(peer, *Vni::from(leave.vni()), std::move(message));
 }
 
 void Registry::show_attachment(const std::string& name, v1::Reply& reply) const {
@@ -338,14 +336,10 @@ Status Registry::do_detach(Peer& peer, const v1::Detach& detach, v1::Reply& repl
 }
 
 Status Registry::do_announce(Peer& peer, const v1::Announce& announce) {
-  const auto vni = api::parse_vni(announce.vni());
-  const auto mac = api::parse_mac(announce.mac());
-  const auto ip = api::parse_ip(announce.ip());
-  if (!vni) return vni.error();
-  if (!mac || !ip)
-    return Error{ErrorCode::kInvalid, "an announcement has a MAC of 6 and an IP of 16 bytes"};
+  const MacKey key{*Vni::from(announce.vni()), *api::parse_mac(announce.mac())};
+  const auto ip = *api::parse_ip(announce.ip());
   Draft draft{state_, now()};
-  if (auto s = plan_announcement(peer.host, {*vni, *mac}, *ip, surroundings(), draft); !s) return s;
+  if (auto s = plan_announcement(peer.host, key, ip, surroundings(), draft); !s) return s;
   return commit(draft);
 }
 

@@ -55,7 +55,8 @@ class Registry {
 
   // Registers the host and admits the peer, or says why not.
   void hello(std::shared_ptr<Peer> peer, Hello hello, Done<HostId> done);
-  // Answers through the peer's outbox. `done` is told when the reply waits there.
+  // The request is well-formed: its numbers are in range, its addresses have their lengths. Answers
+  // through the peer's outbox. `done` is told when the reply waits there.
   void request(std::shared_ptr<Peer> peer, v1::Request request, std::function<void()> done);
 
  private:

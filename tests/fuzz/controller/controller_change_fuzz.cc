@@ -21,6 +21,7 @@ class Plant {
     bool accepted = true;
     for (const auto& operation : operations)
       accepted = accepted && plan(operation, surroundings(), draft).ok();
+    if (accepted && !draft.changes().empty()) sweep(draft);
     const auto changes = draft.changes();
     draft.roll_back();
     must(state_.check().ok());

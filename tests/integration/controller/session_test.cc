@@ -521,6 +521,20 @@ TEST_CASE("malformed words end the stream, and the controller goes on") {
     agent->say(message);
     CHECK(agent->end().error_code() == grpc::StatusCode::INVALID_ARGUMENT);
   }
+  SECTION("a request whose addresses or numbers are none") {
+    const auto agent = world.agent("h1", "192.0.2.1");
+    const auto spoil = GENERATE(0, 1, 2, 3);
+    auto* request = message.mutable_request();
+    if (spoil == 0) request->mutable_leave()->set_vni(0);
+    if (spoil == 1) request->mutable_join()->set_vni(1U << 24U);
+    if (spoil == 2) request->mutable_announce()->set_vni(100);
+    if (spoil == 3) {
+      request->mutable_announce()->set_mac(api::to_bytes(kMacA.mac));
+      request->mutable_announce()->set_ip(api::to_bytes(kIpA.ip));
+    }
+    agent->say(message);
+    CHECK(agent->end().error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  }
   world.agent("h2", "192.0.2.2")->attach("a");
 }
 

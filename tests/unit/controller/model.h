@@ -96,10 +96,11 @@ class Model {
     return all;
   }
   void commit(Draft& draft) {
+    if (draft.changes().empty()) return;
+    sweep(draft);
     const auto transaction = draft.transaction();
     const auto changes = draft.changes();
     draft.roll_back();
-    if (changes.empty()) return;
     const auto revision = store_.commit(transaction);
     REQUIRE(revision);
     revision_ = *revision;

@@ -119,10 +119,8 @@ TEST_CASE_METHOD(Networks, "adding again: what was chosen is not compared") {
   must(EndpointAdd{"a", "n", {}, {kAuto, own("10.0.0.4"), shared("10.0.0.5")}});
   const auto before = revision();
   must(EndpointAdd{"a", "n", {}, {shared("10.0.0.5"), own("10.0.0.4"), kAuto}});
-  must(EndpointAdd{"a",
-                   "n",
-                   state().endpoint("a")->mac,
-                   {own("fd00::2"), own("10.0.0.4"), shared("10.0.0.5")}});
+  must(EndpointAdd{
+      "a", "n", state().endpoint("a")->mac, {own("fd00::2"), own("10.0.0.4"), shared("10.0.0.5")}});
   CHECK(revision() == before);
   const auto refuse = [this](const EndpointAdd& add) { return refusal(add, ErrorCode::kExists); };
   CHECK(contains(refuse({"a", "m", {}, {}}), "network n, not m"));
