@@ -105,11 +105,14 @@ Remove all of it:
 END
 }
 
-"$tree/packaging/install-dependencies.sh"
-build
-start
-show_objects
-show_ping
-show_isolation
-show_state
-say_how_to_go_on
+main() {
+  "$tree/packaging/install-dependencies.sh"
+  build
+  start
+  show_objects
+  show_ping
+  show_isolation
+  show_state
+  say_how_to_go_on
+}
+main; exit  # one line: bash reads as it runs, and the tree may change meanwhile

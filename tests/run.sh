@@ -109,19 +109,22 @@ fuzz() {
   reports+=("$results"/fuzz-*.xml)
 }
 
-step "dependencies"
-packaging/install-dependencies.sh || { note_failure dependencies; finish; }
-build release || finish
-units release
-lab release tests/integration
-if build fuzz; then fuzz; fi
-if build asan; then
-  units asan
-  if [[ $how_much == all ]]; then
-    lab asan tests/integration
-  else
-    lab asan tests/integration/test_cold.py tests/integration/test_bad_input.py
+main() {
+  step "dependencies"
+  packaging/install-dependencies.sh || { note_failure dependencies; finish; }
+  build release || finish
+  units release
+  lab release tests/integration
+  if build fuzz; then fuzz; fi
+  if build asan; then
+    units asan
+    if [[ $how_much == all ]]; then
+      lab asan tests/integration
+    else
+      lab asan tests/integration/test_cold.py tests/integration/test_bad_input.py
+    fi
   fi
-fi
-if [[ $how_much == all ]] && build tsan; then units tsan; fi
-finish
+  if [[ $how_much == all ]] && build tsan; then units tsan; fi
+  finish
+}
+main; exit  # one line: bash reads as it runs, and the tree may change meanwhile
