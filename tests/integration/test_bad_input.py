@@ -262,9 +262,8 @@ def test_a_cloned_host_is_told_so(lab, tmp_path):
     name = f"{lab.name}-clone"
     lab._connect(name, "clone", "10.99.0.88")
     argv = doved(lab, tmp_path, host="h1", local="10.99.0.88", socket=tmp_path / "s")
-    clone = subprocess.Popen(["ip", "netns", "exec", name, *argv], stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True)
-    lab.journal.add_process(clone.pid, "clone")
+    clone = subprocess.Popen(lab.journal.recorded("clone", ["ip", "netns", "exec", name, *argv]),
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         def told():
             done = run(lab.program("dovectl"), "-Socket", tmp_path / "s", "-j", "status", check=False)

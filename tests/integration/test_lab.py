@@ -63,7 +63,7 @@ def test_interrupted_while_it_builds(after):
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after)
     building.terminate()
-    building.wait(30)
+    building.wait(60)
     # Not when it was ready before: then it is a lab like any other.
     run(sys.executable, COMMAND, "down", name)
     assert traces(name) == NOTHING
@@ -74,12 +74,15 @@ def test_killed_while_it_builds_and_taken_down_by_another():
     building = subprocess.Popen([sys.executable, COMMAND, "up", "--name", name],
                                 env=dict(os.environ, DOVE_BIN=str(bin_dir())),
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until("something is there", lambda: traces(name)[0], 5)
+    wait_until("something is there", lambda: traces(name)[0], 30)
     time.sleep(0.5)
     building.kill()
     building.wait()
     run(sys.executable, COMMAND, "down", name)
-    wait_until("nothing is left", lambda: traces(name) == NOTHING, 5)
+    try:
+        wait_until("nothing is left", lambda: traces(name) == NOTHING, 30)
+    except TimeoutError:
+        pytest.fail(f"left: {traces(name)}")
 
 
 @pytest.mark.parametrize("wrong,word", [

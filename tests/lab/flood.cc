@@ -2,7 +2,7 @@
 // packet socket. What a guest that means harm would run.
 //
 //   unknown   unicast to a new random MAC each time
-//   arp       ARP requests for a new address of the subnet each time
+//   arp       ARP requests for a new address of --target's /17 each time
 //   garp      gratuitous ARPs for the guest's own address, all alike
 //   same-arp  ARP requests for one address (--target)
 //
@@ -86,7 +86,8 @@ class Source {
       frame_[0] = static_cast<std::uint8_t>((frame_[0] & 0xfcU) | 0x02U);
     } else if (scan_) {
       const std::uint64_t bits = engine_();
-      std::memcpy(&frame_[kArpBody + 26], &bits, 2);
+      frame_[kArpBody + 26] = static_cast<std::uint8_t>(net_ | (bits & 0x7fU));
+      frame_[kArpBody + 27] = static_cast<std::uint8_t>(bits >> 8U);
     }
     return frame_;
   }
@@ -102,10 +103,12 @@ class Source {
     std::copy_n(frame_.begin() + 6, 6, frame_.begin() + kArpBody + 8);
     std::copy(sender.begin(), sender.end(), frame_.begin() + kArpBody + 14);
     std::copy(target.begin(), target.end(), frame_.begin() + kArpBody + 24);
+    net_ = target[2] & 0x80U;
   }
 
   bool random_;
   bool scan_;
+  unsigned net_ = 0;  // the bit of the third octet that an ARP scan leaves alone
   Frame frame_{};
   std::mt19937_64 engine_{std::random_device{}()};
 };

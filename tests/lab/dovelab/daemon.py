@@ -18,9 +18,8 @@ class Daemon:
         self.check()
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                ["ip", "netns", "exec", self.netns] + self.argv, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True)
-        self._journal.add_process(self._process.pid, self.label)
+                self._journal.recorded(self.label, ["ip", "netns", "exec", self.netns, *self.argv]),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     @property
     def pid(self):

@@ -25,6 +25,16 @@ def start_time(pid):
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+_RECORDED = r"""
+journal=$1 label=$2
+shift 2
+read -r stat </proc/$$/stat
+start=$(set -- ${stat##*) }; echo "${20}")
+printf '{"kind": "process", "pid": %d, "start": %d, "label": "%s"}\n' $$ "$start" "$label" >>"$journal"
+exec "$@"
+"""
+
+
 class Journal:
     def __init__(self, name):
         self.dir = ROOT / name
@@ -42,7 +52,13 @@ class Journal:
             file.write(json.dumps({"kind": kind, **what}) + "\n")
 
     def add_process(self, pid, label):
+        """For one that was started otherwise than by recorded()."""
         self.add("process", pid=pid, start=start_time(pid), label=label)
+
+    def recorded(self, label, argv):
+        """A command line that writes itself down before it becomes `argv`: there is no moment at
+        which it runs and nobody knows."""
+        return ["/bin/sh", "-c", _RECORDED, "sh", str(self._path), label, *map(str, argv)]
 
     def records(self):
         try:

@@ -48,9 +48,10 @@ class RunningPing:
 
     def __init__(self, guest, address, interval=0.05, wait=2):
         command = ping_command(address, "-i", str(interval), "-W", str(wait))
-        self._process = subprocess.Popen(["ip", "netns", "exec", guest.netns, *command],
-                                         stdout=subprocess.PIPE, text=True, start_new_session=True)
-        guest.lab.journal.add_process(self._process.pid, f"ping of {guest.name}")
+        self._process = subprocess.Popen(
+            guest.lab.journal.recorded(f"ping of {guest.name}",
+                                       ["ip", "netns", "exec", guest.netns, *command]),
+            stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def stop(self):
         self._process.send_signal(signal.SIGINT)
