@@ -16,5 +16,8 @@ find_path(ASIO_INCLUDE asio.hpp REQUIRED)
 
 add_library(dove_asio INTERFACE)
 target_include_directories(dove_asio SYSTEM INTERFACE ${ASIO_INCLUDE})
-target_compile_definitions(dove_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+# asio looks for aligned_alloc in what happens to be included before it, and a program whose files
+# disagree frees with one allocator what came from another: it is told.
+target_compile_definitions(dove_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED
+                                               ASIO_HAS_STD_ALIGNED_ALLOC=1)
 target_link_libraries(dove_asio INTERFACE Threads::Threads)
