@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <asio/post.hpp>
-#include <condition_variable>
+#include <atomic>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -124,15 +124,8 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
     if (last) RemoveHold();
   }
 
-  bool is_done() {
-    const std::lock_guard lock{mutex_};
-    return done_;
-  }
-
-  void wait_until_done() {
-    std::unique_lock lock{mutex_};
-    done_changed_.wait(lock, [this] { return done_; });
-  }
+  bool is_done() const { return done_->load(); }
+  void wait_until_done() const { done_->wait(false); }
 
   // Asks when `ask`, else forgets. How many were not taken for want of room.
   std::size_t send_keys(bool ask, std::span<const Key> keys) {
@@ -194,12 +187,14 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
     write_next();
   }
 
+  // The stream goes where the loop is: a channel that ended on gRPC's own thread, the last one of
+  // the process, would have that thread wait for itself. Once done_ is set all of it may be gone.
   void OnDone(const grpc::Status& status) override {
-    const auto self = std::move(self_);
     deliver_soon(status);
-    const std::lock_guard lock{mutex_};
-    done_ = true;
-    done_changed_.notify_all();
+    const auto done = done_;
+    asio::post(loop_, [self = std::move(self_)] {});
+    done->store(true);
+    done->notify_all();
   }
 
   // --- either
@@ -278,9 +273,9 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
   const std::unique_ptr<v1::AgentSession::Stub> stub_;
   grpc::ClientContext context_;
   std::shared_ptr<Stream> self_;  // until OnDone
+  const std::shared_ptr<std::atomic<bool>> done_ = std::make_shared<std::atomic<bool>>(false);
 
   std::mutex mutex_;
-  std::condition_variable done_changed_;
   std::deque<std::unique_ptr<Outbound>> unsent_;
   std::unique_ptr<Outbound> writing_;
   std::unique_ptr<Inbound> reading_;
@@ -289,7 +284,6 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
   Stock<v1::FromAgent> stock_out_;
   Stock<v1::FromController> stock_in_;
   std::optional<grpc::Status> outcome_;
-  bool done_ = false;
   bool posted_ = false;
   bool closed_ = false;
   bool hold_taken_ = false;
