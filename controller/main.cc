@@ -1,5 +1,6 @@
 // dove-controller: the wiring.
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -40,6 +41,8 @@ void start_log(const std::string& level) {
   spdlog::set_pattern("%l: %v");
   spdlog::set_level(spdlog::level::from_str(level));
   gpr_set_log_function(log_of_grpc);
+  // It would write a line about every malformed string that anybody sends.
+  google::protobuf::SetLogHandler(nullptr);
 }
 
 // Only what is ours by default: a directory that somebody named must be there.

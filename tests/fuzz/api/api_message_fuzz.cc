@@ -1,10 +1,15 @@
 // Messages of the other side, of an agent when the first byte is even, else of a controller. What
 // the parsers let through survives being written and parsed again.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdlib>
 
 #include "api/convert.h"
 
 namespace {
+
+// The library would write a line about every string that is no UTF-8.
+[[maybe_unused]] const auto kQuiet = google::protobuf::SetLogHandler(nullptr);
 
 using namespace dove;
 

@@ -1,11 +1,16 @@
 // Changes as anybody may send them, one request after another (each behind its length in a byte),
 // planned upon a growing state: a change is refused without a trace or leaves the state in order,
 // with every record as it would be loaded.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdlib>
 
 #include "controller/plan.h"
 
 namespace {
+
+// The library would write a line about every string that is no UTF-8.
+[[maybe_unused]] const auto kQuiet = google::protobuf::SetLogHandler(nullptr);
 
 using namespace dove;
 using namespace dove::controller;

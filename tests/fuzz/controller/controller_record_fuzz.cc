@@ -1,9 +1,14 @@
 // Stored records, a key and behind a line feed a value: what is accepted is what it would be stored
 // as, and none brings the state down.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdlib>
 #include <string>
 
 #include "controller/state.h"
+
+// The library would write a line about every string that is no UTF-8.
+[[maybe_unused]] static const auto kQuiet = google::protobuf::SetLogHandler(nullptr);
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace dove::controller;
