@@ -1,6 +1,8 @@
 // The life of a first packet, step by step, with the test in the resolver's place.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "agent/frames/punt.h"
 #include "tests/integration/agent/traffic.h"
 
@@ -169,9 +171,14 @@ TEST_CASE("gratuitous ARP is heard as an announcement, of a frame from the tunne
 TEST_CASE("a group without a list is punted every time, one with an empty list is not") {
   ColdHost cold;
   const auto frame = udp_frame("01:00:5e:00:00:05", kGuestMac, "10.0.0.1", "224.0.0.5");
+  // The guest's own kernel speaks to other groups meanwhile.
+  const auto punted = [&] {
+    return std::ranges::count_if(cold.host.heard.punted, [](const PuntedFrame& one) {
+      return one.destination.mac == mac("01:00:5e:00:00:05");
+    });
+  };
   send_frame(cold.guest.machine, frame, 3);
-  REQUIRE(cold.host.until([&] { return cold.host.heard.punted.size() == 3; }));
-  CHECK(cold.host.heard.punted[0].destination.mac == mac("01:00:5e:00:00:05"));
+  REQUIRE(cold.host.until([&] { return punted() == 3; }));
   const InputCounter arrived{cold.underlay.peer, "udp dport 4789"};
   KernelChange change = SetGroup{{vni(100), mac("01:00:5e:00:00:05")}, {}};
   CHECK(cold.host->apply({&change, 1}).empty());
@@ -180,7 +187,7 @@ TEST_CASE("a group without a list is punted every time, one with an empty list i
   CHECK(cold.host->apply({&change, 1}).empty());
   send_frame(cold.guest.machine, frame, 3);
   cold.host.run_for(std::chrono::milliseconds{100});
-  CHECK(cold.host.heard.punted.size() == 3);
+  CHECK(punted() == 3);
   CHECK(arrived.packets() == 3);
 }
 

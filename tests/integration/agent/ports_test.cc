@@ -170,7 +170,7 @@ TEST_CASE("a restarted agent takes a port over without a break") {
     host.add_guest(guest, vni(100));
     host.add_guest(second, vni(100));
   }
-  CHECK(guest.machine.succeeds("ping -c 1 -W 1 10.0.0.2"));
+  CHECK(guest.machine.succeeds("ping -c 1 -w 5 10.0.0.2"));
   const Ping ping{guest, "-c 100 -i 0.01 10.0.0.2"};
   Switch host;
   host.add_guest(guest, vni(100));
