@@ -89,7 +89,7 @@ bool is_refusal(const Error& error) {
 //
 // `mutex_` guards what gRPC's threads and the loop share. No gRPC call is made while it is held.
 // The hold (in gRPC's sense) lets the loop start operations; it is given up once, when the stream
-// is closed and nothing is being written.
+// is closed and nothing is being read or written.
 class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::FromController>,
                               public std::enable_shared_from_this<Stream> {
  public:
@@ -167,8 +167,8 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
         if (more) reading_ = stock_in_.take();
       } else {
         closed_ = true;
-        last = take_hold();
       }
+      last = take_hold();
     }
     if (ok) deliver_soon();
     if (more) StartRead(reading_->get());
@@ -199,7 +199,9 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
 
   // --- either
   // With the lock held. True: the caller must give up the hold.
-  bool take_hold() { return closed_ && !writing_ && !std::exchange(hold_taken_, true); }
+  bool take_hold() {
+    return closed_ && !reading_ && !writing_ && !std::exchange(hold_taken_, true);
+  }
 
   // With the lock held.
   Outbound* room_for_keys(bool ask) {

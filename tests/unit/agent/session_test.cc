@@ -59,8 +59,7 @@ class FakeController final : public v1::AgentSession::Service {
   }
   void say(const v1::FromController& message) {
     const std::lock_guard lock{mutex_};
-    REQUIRE(stream_ != nullptr);
-    stream_->Write(message);
+    if (stream_ != nullptr) stream_->Write(message);
   }
   // Ends the session at the next word of the agent.
   void end_session(const grpc::Status& status) {
@@ -313,7 +312,7 @@ TEST_CASE("session: a forget and an ask keep their order") {
   }
   bool last_was_ask = true;
   for (int words = 0; words < 100; ++words) {
-    const auto word = bench.first.next_word(200ms);
+    const auto word = bench.first.next_word(last_was_ask ? 500ms : 5s);
     if (!word) break;
     CHECK(word->has_ask() == !last_was_ask);
     last_was_ask = word->has_ask();
@@ -482,7 +481,7 @@ TEST_CASE("session: many messages arrive whole and in order, faster than they ar
       bench.first.say(message);
     }
   }};
-  CHECK(bench.until([&] { return bench.listener.bindings.size() == kMessages * kEach; }));
+  CHECK(bench.until([&] { return bench.listener.bindings.size() == kMessages * kEach; }, 30s));
   writer.join();
   std::uint64_t revision = 0;
   for (const auto& binding : bench.listener.bindings)
