@@ -18,7 +18,9 @@ LAB = {"hosts": ["h1", "h2", "h3"], "tenants": {"red": {"red-net": {"subnets": S
                   "far2": {"network": "red-net", "host": "h2", "ips": ["10.1.0.13"]},
                   "far3": {"network": "red-net", "host": "h3", "ips": ["10.1.0.14"]}}}
 COUNT = 100
-FLOODS = (["unknown"], ["arp"], ["garp"], ["unknown", "arp", "garp"])
+# All three at once leave no CPU of two for the programs under test: left to `tests/run.sh all`.
+FLOODS = (["unknown"], ["arp"], ["garp"],
+          pytest.param(["unknown", "arp", "garp"], marks=pytest.mark.saturating))
 
 
 def sink_mac(number):
@@ -70,7 +72,10 @@ def flooding(lab, kinds, figures, seconds=30):
 
 @contextlib.contextmanager
 def _one_flood(lab, evil, kind, seconds, outputs):
-    command = ["ip", "netns", "exec", evil.netns, *flood_words(lab, evil, kind, seconds)]
+    # All the speed that is left over: what is tested is who gets the host's queues and limits, not
+    # its two CPUs.
+    command = ["nice", "-n", "19", "ip", "netns", "exec", evil.netns,
+               *flood_words(lab, evil, kind, seconds)]
     process = subprocess.Popen(lab.journal.recorded("flood", command), stdout=subprocess.PIPE,
                                text=True)
     try:
