@@ -423,6 +423,11 @@ void Agent::on_port(const Port& port, bool deleted) {
 
 // --- to show
 
+std::string Agent::problem() const {
+  auto here = datapath_->problem();
+  return here.empty() ? session_.info().problem : here;
+}
+
 const std::string& Agent::host_name(HostId host) const {
   static const std::string kNone;
   const auto found = hosts_.find(host);

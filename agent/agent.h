@@ -60,10 +60,16 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   const Options& options() const noexcept { return options_; }
   Session::Info session() const { return session_.info(); }
   unsigned guest_mtu() const noexcept { return datapath_->guest_mtu(); }
+  std::string problem() const;  // what an operator should see to; empty: nothing
   std::size_t hosts() const noexcept { return hosts_.size(); }
   const std::string& host_name(HostId host) const;  // empty when not known
   const std::string& host_name(const Vtep& vtep) const;
-  using CounterList = std::vector<std::pair<std::string, std::uint64_t>>;
+  struct Counter {
+    std::string name;
+    std::uint64_t value = 0;
+    std::string device;  // of a port's own; else empty
+  };
+  using CounterList = std::vector<Counter>;
   void counters(std::function<void(CounterList)> done);
 
  private:

@@ -1,4 +1,6 @@
-// The names are a contract: only ever added to.
+// The names are a contract: only ever added to. doved(8) lists them.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -28,8 +30,8 @@ void add_resolver(const Resolver& resolver, Agent::CounterList& out) {
                          {"aged", counters.aged},
                          {"refused", counters.refused}});
   for (std::size_t i = 0; i < static_cast<std::size_t>(DropReason::kCount); ++i)
-    out.emplace_back("dropped_" + underscored(to_string(static_cast<DropReason>(i))),
-                     counters.drops[i]);
+    out.push_back({"dropped_" + underscored(to_string(static_cast<DropReason>(i))),
+                   counters.drops[i]});
   const auto usage = resolver.usage();
   out.insert(out.end(), {{"keys", usage.keys},
                          {"unresolved_keys", usage.unresolved_keys},
@@ -54,6 +56,17 @@ void add_datapath(const DatapathCounters& counters, Agent::CounterList& out) {
                          {"kernel_refusals", counters.kernel_refusals}});
 }
 
+// "host_input", or "port tap0 queries_dropped".
+void add_wall(std::string_view name, std::uint64_t value, Agent::CounterList& out) {
+  constexpr std::string_view kPort = "port ";
+  if (name.substr(0, kPort.size()) != kPort)
+    return out.push_back({fmt::format("wall_{}", name), value});
+  name.remove_prefix(kPort.size());
+  const auto space = name.find(' ');
+  out.push_back({fmt::format("wall_port_{}", name.substr(space + 1)), value,
+                 std::string{name.substr(0, space)}});
+}
+
 void add_session(const Session::Counters& counters, Agent::CounterList& out) {
   out.insert(out.end(), {{"sessions", counters.sessions},
                          {"session_failures", counters.failures},
@@ -73,8 +86,7 @@ void Agent::counters(std::function<void(CounterList)> done) {
   datapath_->wall_counters([list = std::move(list), done = std::move(done)](
                                const Result<Datapath::WallCounters>& walls) mutable {
     if (walls)
-      for (const auto& [name, value] : *walls)
-        list.emplace_back("wall_" + underscored(name), value);
+      for (const auto& [name, value] : *walls) add_wall(name, value, list);
     done(std::move(list));
   });
 }

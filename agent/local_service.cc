@@ -261,10 +261,11 @@ struct LocalService::Server final : v1::Local::CallbackService {
     auto* reactor = context->DefaultReactor();
     asio::post(loop, [=, this] {
       agent.counters([=](const Agent::CounterList& list) {
-        for (const auto& [name, value] : list) {
+        for (const auto& one : list) {
           auto* counter = reply->add_counters();
-          counter->set_name(name);
-          counter->set_value(value);
+          counter->set_name(one.name);
+          counter->set_value(one.value);
+          counter->set_dev(one.device);
         }
         reactor->Finish(grpc::Status::OK);
       });

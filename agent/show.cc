@@ -159,7 +159,7 @@ v1::StatusReply show_status(const Agent& agent) {
   message.set_fdb_entries(agent.resolver().fdb().size());
   message.set_neighbours(agent.resolver().neighbours().size());
   message.set_mtu(agent.guest_mtu());
-  message.set_problem(session.problem);
+  message.set_problem(agent.problem());
   return message;
 }
 

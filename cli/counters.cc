@@ -31,6 +31,7 @@ Record to_record(const v1::Counter& counter) {
        .place = Place::kTitle,
        .color = Color::kName,
        .column = 40},
+      {.key = "dev", .value = or_null(counter.dev())},
       {.key = "value", .value = counter.value(), .place = Place::kBare, .column = 1},
   };
 }

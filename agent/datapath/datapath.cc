@@ -100,7 +100,9 @@ Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
       parts{std::move(made)},
       devices{*links, options, parts.underlay.mtu},
       removal_timer{loop},
-      reconcile_timer{loop} {
+      reconcile_timer{loop},
+      punt_timer{loop},
+      walls_timer{loop} {
   if (parts.punt)
     punt_reader.emplace(parts.punt->tun(), options.local.address.family(), parts.underlay.mtu);
 }
@@ -121,7 +123,7 @@ Result<std::unique_ptr<Datapath>> Datapath::open(asio::io_context& io,
 }
 
 Datapath::Datapath(std::shared_ptr<State> state) : state_{std::move(state)} {}
-Datapath::~Datapath() { state_->watchers.clear(); }
+Datapath::~Datapath() { state_->stop_watching(); }
 
 std::vector<Vni> Datapath::found_networks() const { return state_->left_behind; }
 
@@ -141,7 +143,7 @@ void Datapath::forget_unclaimed() {
   state.parts.programmer.forget_unconfirmed();
   state.schedule_removal();
   if (state.parts.punt) return;
-  if (auto removed = PuntDevice::remove(*state.links, punt_prefix_of(state.options)); !removed)
+  if (auto removed = PuntDevice::remove(*state.links, state.punt_prefix()); !removed)
     state.trouble(removed.error().message);
 }
 
@@ -235,15 +237,29 @@ unsigned Datapath::State::guest_mtu() const noexcept {
 }
 unsigned Datapath::guest_mtu() const noexcept { return state_->guest_mtu(); }
 
+std::string Datapath::problem() const {
+  return state_->walls_problem.empty() ? state_->punt_problem : state_->walls_problem;
+}
+
 const DatapathCounters& Datapath::counters() const noexcept { return state_->count(); }
 
+Prefix Datapath::State::punt_prefix() const { return punt_prefix_of(options); }
+
+PuntReader::Counters Datapath::State::punt_counters() const {
+  auto sum = punted_before;
+  if (!punt_reader) return sum;
+  const auto now = punt_reader->counters();
+  sum.packets += now.packets;
+  sum.malformed += now.malformed;
+  sum.ignored += now.ignored;
+  return sum;
+}
+
 const DatapathCounters& Datapath::State::count() {
-  if (punt_reader) {
-    const auto punt = punt_reader->counters();
-    counters.punted_packets = punt.packets;
-    counters.punted_malformed = punt.malformed;
-    counters.punted_ignored = punt.ignored;
-  }
+  const auto punt = punt_counters();
+  counters.punted_packets = punt.packets;
+  counters.punted_malformed = punt.malformed;
+  counters.punted_ignored = punt.ignored;
   counters.resent = parts.resender.counters().sent;
   counters.resend_errors = parts.resender.counters().errors;
   counters.logged_frames = parts.log.counters().frames;
@@ -265,9 +281,11 @@ void Datapath::shutdown() { state_->shut_down(); }
 // What is in use stays as it is. Removals that were only waiting are finished, and with the last
 // network goes what stands for all of them.
 void Datapath::State::shut_down() {
-  watchers.clear();
+  stop_watching();
   removal_timer.cancel();
   reconcile_timer.cancel();
+  punt_timer.cancel();
+  walls_timer.cancel();
   parts.walls->drain();
   std::string why;
   (void)devices.remove_all_waiting(&why);
@@ -275,7 +293,7 @@ void Datapath::State::shut_down() {
   if (!devices.empty() || !ports.empty()) return;
   punt_reader.reset();
   parts.punt.reset();
-  if (auto removed = PuntDevice::remove(*links, punt_prefix_of(options)); !removed)
+  if (auto removed = PuntDevice::remove(*links, punt_prefix()); !removed)
     trouble(removed.error().message);
   if (auto removed = parts.walls->remove(); !removed) trouble(removed.error().message);
 }

@@ -148,6 +148,9 @@ class Datapath {
 
   // --- what to show
   unsigned guest_mtu() const noexcept;
+  // What of the walls and the punt cannot be made as it should be, tried again every second. Empty:
+  // nothing.
+  std::string problem() const;
   const DatapathCounters& counters() const noexcept;
   // The walls' own counters, by name ("host_input", "port tap0 queries_dropped").
   using WallCounters = std::map<std::string, std::uint64_t>;

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "agent/datapath/datapath_state.h"
 
 namespace dove::agent {
@@ -19,7 +22,17 @@ void Datapath::State::watch() {
   add(parts.changes.fd(), &State::read_changes);
   add(parts.misses.fd(), &State::read_misses);
   add(parts.log.fd(), &State::read_log);
-  if (punt_reader) add(parts.punt->tun().fd(), &State::read_punt);
+  add(parts.walls->fd(), &State::read_walls);
+  watch_punt();
+}
+
+void Datapath::State::stop_watching() {
+  watchers.clear();
+  punt_watcher.reset();
+}
+
+void Datapath::State::watch_punt() {
+  if (punt_reader) punt_watcher.emplace(io, parts.punt->tun().fd(), [this] { return read_punt(); });
 }
 
 bool Datapath::State::read_misses() {
@@ -60,6 +73,16 @@ bool Datapath::State::read_punt() {
   return more && *more;
 }
 
+bool Datapath::State::read_walls() {
+  const auto changes = parts.walls->read_changes();
+  if (!changes) {
+    trouble(changes.error().message);
+    return false;
+  }
+  if (changes->foreign) walls_changed();
+  return changes->more;
+}
+
 bool Datapath::State::read_changes() {
   change_buffer.clear();
   const auto more = parts.changes.drain(change_buffer);
@@ -76,20 +99,25 @@ bool Datapath::State::read_changes() {
 void Datapath::State::on_change(const netlink::LinkChanged& change) {
   const auto& link = change.link;
   if (link.index == parts.underlay.device) return underlay_changed(link);
+  if (parts.punt && link.index == parts.punt->index()) return punt_changed(link);
   if (!devices.network(link.index)) return port_link_changed(link);
   const auto corrected = devices.correct(link.index);
-  if (!corrected && corrected.error().code != ErrorCode::kNotFound)
-    trouble(corrected.error().message);
+  if (!corrected && has_devices(*devices.network(link.index))) trouble(corrected.error().message);
 }
 
 void Datapath::State::on_change(const netlink::LinkGone& change) {
   if (const auto vni = devices.network(change.index)) return overlay_gone(*vni);
+  if (parts.punt && change.index == parts.punt->index()) return remake_punt();
   port_link_gone(change.index);
 }
 
 void Datapath::State::on_change(const netlink::FdbGone& change) {
   const auto vni = devices.network(change.entry.device);
   if (!vni) return;
+  if (change.entry.mac.is_zero()) {
+    if (const auto set = set_punt(*vni); !set) trouble(set.error().message);
+    return;
+  }
   const MacKey key{*vni, change.entry.mac};
   if (parts.programmer.is_lost(key)) return listener.on_fdb_gone(key);
   const auto repair = parts.programmer.repair(key, change.entry.destination);
@@ -144,15 +172,85 @@ void Datapath::State::underlay_changed(const netlink::Link& link) {
   listener.on_guest_mtu(guest_mtu());
 }
 
+// When one is gone, what depends on it changes first, and the word of its end comes last.
+bool Datapath::State::has_devices(Vni vni) const {
+  const auto* overlay = devices.find(vni);
+  return overlay != nullptr && links->find(overlay->bridge) && links->find(overlay->vxlan);
+}
+
 // Somebody removed a device of a network in use. Made again; what was in its tables is lost, and
 // told so.
 void Datapath::State::overlay_gone(Vni vni) {
   if (!parts.programmer.has(vni)) return;  // our own removal
-  const auto* overlay = devices.find(vni);
-  if (overlay != nullptr && links->find(overlay->bridge) && links->find(overlay->vxlan)) return;
+  if (has_devices(vni)) return;
   trouble(
       fmt::format("a device of network {} was removed by somebody else: made again", vni.value()));
   if (auto status = remake_network(vni); !status) trouble(status.error().message);
+}
+
+void Datapath::State::punt_changed(const netlink::Link& link) {
+  if (link.up && link.mtu == parts.underlay.mtu) return;
+  if (auto status = parts.punt->make_right(*links, parts.underlay.mtu); !status)
+    trouble(status.error().message);
+}
+
+// Somebody removed dvpunt. Until it is there again, what the kernel does not know is lost.
+void Datapath::State::remake_punt() {
+  if (punt_reader) {
+    punted_before = punt_counters();
+    trouble(fmt::format("{} was removed by somebody else: made again", kPuntDevice));
+  }
+  punt_watcher.reset();
+  punt_reader.reset();
+  const auto opened = open_punt();
+  punt_problem = opened ? std::string{} : opened.error().message;
+  if (opened) return watch_punt();
+  trouble(punt_problem);
+  punt_timer.expires_after(kPutBackPause);
+  punt_timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->remake_punt();
+  });
+}
+
+// `parts.punt` is empty only between a removal and the next success.
+Status Datapath::State::open_punt() {
+  parts.punt.reset();
+  auto punt = PuntDevice::open(*links, parts.query, punt_prefix(), parts.underlay.mtu);
+  if (!punt) return punt.error();
+  parts.punt.emplace(std::move(*punt));
+  punt_reader.emplace(parts.punt->tun(), options.local.address.family(), parts.underlay.mtu);
+  for (const Vni vni : devices.networks())
+    if (auto set = set_punt(vni); !set) return set;
+  return {};
+}
+
+void Datapath::State::walls_changed() {
+  trouble(fmt::format("the nftables tables \"{}\" were changed by somebody else: made again",
+                      kWallTable));
+  renew_walls_soon();
+}
+
+void Datapath::State::renew_walls_soon() {
+  if (std::exchange(renewing_walls, true)) return;
+  walls_timer.expires_at(std::max(Clock::now(), walls_renewed + kPutBackPause));
+  walls_timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->renew_walls();
+  });
+}
+
+void Datapath::State::renew_walls() {
+  walls_renewed = Clock::now();
+  renewing_walls = false;
+  parts.walls->renew([weak = weak_from_this()](const Status& status) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->walls_problem = status ? std::string{} : status.error().message;
+    if (status) return;
+    self->trouble(self->walls_problem);
+    self->renew_walls_soon();
+  });
 }
 
 void Datapath::State::trouble(const std::string& what) {

@@ -3,13 +3,6 @@
 #include "agent/datapath/datapath_state.h"
 
 namespace dove::agent {
-namespace {
-
-// How soon what a foreign hand did is undone again: two of them must not race.
-constexpr std::chrono::seconds kPutBackPause{1};
-
-}  // namespace
-
 void Datapath::State::add_port(const std::string& name, const MacKey& guest, PortDone done) {
   const auto later = [this, &done](Result<DatapathPort> result) {
     asio::post(io, [done = std::move(done), result = std::move(result)] { done(result); });
@@ -34,10 +27,17 @@ void Datapath::State::add_port(const std::string& name, const MacKey& guest, Por
   }
   ports.emplace(name, Port{.shown = {name, device->index, guest, walled->mark(), false},
                            .device = std::move(*device)});
-  parts.walls->wall_port(
-      *walled, [weak = weak_from_this(), name, done = std::move(done)](const Status& status) {
-        if (const auto self = weak.lock()) self->walls_stand(name, status, done);
-      });
+  const auto weak = weak_from_this();
+  const auto stand = [weak, name, done = std::move(done)](const Status& status) {
+    if (const auto self = weak.lock()) self->walls_stand(name, status, done);
+  };
+  parts.walls->wall_port(*walled, [weak, stand](const Status& status) {
+    const auto self = weak.lock();
+    if (self && !status)
+      self->parts.walls->renew(stand);
+    else
+      stand(status);
+  });
 }
 
 void Datapath::State::walls_stand(const std::string& name, const Status& walled,
@@ -158,7 +158,7 @@ void Datapath::State::port_returned(Port& port) {
 
 void Datapath::State::put_back(Port& port) {
   const auto now = Clock::now();
-  if (now - port.put_back < kPutBackPause) return;
+  if (now - port.put_back < kPutBackPause || !has_devices(port.shown.guest.vni)) return;
   port.put_back = now;
   trouble(fmt::format("{} was taken off {} by somebody else: put back", port.shown.device,
                       bridge_name(port.shown.guest.vni)));

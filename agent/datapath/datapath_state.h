@@ -27,6 +27,9 @@ namespace dove::agent {
 
 using Clock = std::chrono::steady_clock;
 
+// How soon what a foreign hand did is undone again: two of them must not race.
+inline constexpr std::chrono::seconds kPutBackPause{1};
+
 struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   // The parts that open() makes, in the order in which each needs those before it.
   struct Parts {
@@ -71,10 +74,12 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
 
   // --- what the kernel tells; each returns whether there may be more
   void watch();
+  void stop_watching();
   bool read_misses();
   bool read_changes();
   bool read_log();
   bool read_punt();
+  bool read_walls();
   void on_change(const netlink::LinkChanged& change);
   void on_change(const netlink::LinkGone& change);
   void on_change(const netlink::FdbGone& change);
@@ -83,7 +88,17 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   template <class Other>
   void on_change(const Other&) {}
   void underlay_changed(const netlink::Link& link);
+  bool has_devices(Vni vni) const;
   void overlay_gone(Vni vni);
+  void watch_punt();
+  void remake_punt();
+  Status open_punt();
+  void punt_changed(const netlink::Link& link);
+  PuntReader::Counters punt_counters() const;
+  Prefix punt_prefix() const;
+  void walls_changed();
+  void renew_walls_soon();
+  void renew_walls();
   void reconcile_next();
   void trouble(const std::string& what);
 
@@ -105,6 +120,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   Parts parts;
   OverlayDevices devices;
   std::optional<PuntReader> punt_reader;
+  PuntReader::Counters punted_before;  // by readers of devices that are no more
   std::map<std::string, Port> ports;
   DatapathCounters counters;
 
@@ -113,11 +129,17 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   std::deque<Vni> to_reconcile;
   asio::steady_timer removal_timer;
   asio::steady_timer reconcile_timer;
+  asio::steady_timer punt_timer;
+  asio::steady_timer walls_timer;
+  bool renewing_walls = false;
+  TimePoint walls_renewed{};
+  std::string punt_problem, walls_problem;  // what is not as it should be at this moment
   std::vector<netlink::Miss> miss_buffer;
   std::vector<netlink::KernelChange> change_buffer;
   std::string last_trouble;
   TimePoint last_trouble_at{};
-  std::vector<Watcher> watchers;  // last: they call into all of the above
+  std::optional<Watcher> punt_watcher;  // last: they call into all of the above
+  std::vector<Watcher> watchers;
 };
 
 }  // namespace dove::agent

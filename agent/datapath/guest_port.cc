@@ -4,6 +4,7 @@
 #include <linux/neighbour.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <vector>
 
@@ -17,6 +18,10 @@
 
 namespace dove::agent {
 namespace {
+
+// Kinds of devices that lead somewhere else.
+constexpr std::array<std::string_view, 6> kNoPorts{"bridge",  "vxlan",  "macvlan",
+                                                   "macvtap", "ipvlan", "ipvtap"};
 
 Error unfit(const std::string& device, std::string_view why,
             ErrorCode code = ErrorCode::kConflict) {
@@ -80,6 +85,9 @@ Status GuestPorts::check(const netlink::Link& link, const OverlayLink& overlay,
     return unfit(link.name, "it is not an Ethernet device", ErrorCode::kInvalid);
   if (network_of(link) || link.name == kPuntDevice)
     return unfit(link.name, "it is a device of dove's own", ErrorCode::kInvalid);
+  if (std::find(kNoPorts.begin(), kNoPorts.end(), link.kind) != kNoPorts.end())
+    return unfit(link.name, fmt::format("it is a {} device, which leads to no guest", link.kind),
+                 ErrorCode::kInvalid);
   if (link.index == underlay.device)
     return unfit(link.name, "it carries the underlay (it has the VTEP's address)");
   if (link.master && *link.master != overlay.bridge) {
@@ -87,8 +95,6 @@ Status GuestPorts::check(const netlink::Link& link, const OverlayLink& overlay,
     return unfit(link.name, fmt::format("it belongs to {}",
                                         master ? master->name : std::string{"another device"}));
   }
-  if (link.kind == "bridge" || link.kind == "vxlan")
-    return unfit(link.name, fmt::format("it is a {} device", link.kind), ErrorCode::kInvalid);
   return check_addresses(link);
 }
 

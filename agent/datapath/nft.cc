@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -18,6 +19,9 @@ extern char** environ;
 
 namespace dove::agent {
 namespace {
+
+// What a call did is read long before so many others have begun.
+constexpr std::size_t kProcessesKnown = 64;
 
 Error system_error(std::string_view what, int error) {
   return Error{ErrorCode::kSystem, fmt::format("cannot run nft: {}: {}", what, strerror(error)),
@@ -78,7 +82,7 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 }  // namespace
 
-Result<std::string> run_nft(const NftCall& call) {
+Result<std::string> run_nft(const NftCall& call, const std::function<void(pid_t)>& started) {
   auto input = memory_file(call.input);
   auto output = memory_file({});
   auto errors = memory_file({});
@@ -89,6 +93,7 @@ Result<std::string> run_nft(const NftCall& call) {
 
   const auto pid = spawn(call.arguments, streams);
   if (!pid) return pid.error();
+  if (started) started(*pid);
   int status = 0;
   while (::waitpid(*pid, &status, 0) < 0)
     if (errno != EINTR) return system_error("waitpid", errno);
@@ -122,6 +127,20 @@ void NftRunner::drain() {
   changed_.wait(lock, [this] { return jobs_.empty() && !busy_; });
 }
 
+bool NftRunner::ran(pid_t process) {
+  const std::lock_guard lock{processes_mutex_};
+  return std::find(processes_.begin(), processes_.end(), process) != processes_.end();
+}
+
+Result<std::string> NftRunner::carry_out(const NftCall& call) {
+  std::unique_lock lock{processes_mutex_};
+  return run_nft(call, [&](pid_t process) {
+    processes_.push_back(process);
+    if (processes_.size() > kProcessesKnown) processes_.pop_front();
+    lock.unlock();
+  });
+}
+
 void NftRunner::work() {
   std::unique_lock lock{mutex_};
   for (;;) {
@@ -131,7 +150,7 @@ void NftRunner::work() {
     jobs_.pop_front();
     busy_ = true;
     lock.unlock();
-    auto result = run_nft(job.call);
+    auto result = carry_out(job.call);
     executor_([done = std::move(job.done), result = std::move(result)]() mutable {
       done(std::move(result));
     });

@@ -4,6 +4,8 @@
 // order; what it has to say comes back through the executor. run_nft() waits: for start and end.
 #pragma once
 
+#include <sys/types.h>
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -24,7 +26,8 @@ struct NftCall {
 };
 
 // What nft printed. kUnavailable: there is no nft; kSystem: it refused, with its own first words.
-Result<std::string> run_nft(const NftCall& call);
+// `started`, when given, is told the process id before the process can end.
+Result<std::string> run_nft(const NftCall& call, const std::function<void(pid_t)>& started = {});
 
 class NftRunner {
  public:
@@ -41,6 +44,9 @@ class NftRunner {
   void run(NftCall call, Done done);
   // Waits until everything given so far has been carried out (callbacks may still be on their way).
   void drain();
+  // Whether `process` is one of the last calls. From any thread; may wait for one that just begins,
+  // so that nothing a call does can be seen before this knows it.
+  bool ran(pid_t process);
 
  private:
   struct Job {
@@ -48,8 +54,11 @@ class NftRunner {
     Done done;
   };
   void work();
+  Result<std::string> carry_out(const NftCall& call);
 
   Executor executor_;
+  std::mutex processes_mutex_;
+  std::deque<pid_t> processes_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;

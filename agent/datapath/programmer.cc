@@ -81,7 +81,7 @@ Status Programmer::set_punt(Vni vni, const IpAddress& gateway, IfIndex via) {
                         .destination = gateway,
                         .via = via,
                         .state = State::kPermanent};
-  const auto adopted = std::exchange(network.punts, {});
+  const auto adopted = std::exchange(network.punts, {wanted});
   const bool through_another =
       std::any_of(adopted.begin(), adopted.end(), [&](const auto& old) { return old.via != via; });
   if (through_another) delete_default(network);

@@ -57,7 +57,7 @@ class Programmer {
   Missing move_network(Vni vni, IfIndex vxlan);
 
   // The all-zero entry, to which the kernel sends what it does not know: `gateway` by the device
-  // `via`. Without it, l2miss notifications come instead.
+  // `via`, and nowhere else. May be repeated. Without it, l2miss notifications come instead.
   Status set_punt(Vni vni, const IpAddress& gateway, IfIndex via);
   Status clear_punt(Vni vni);
 
@@ -93,7 +93,7 @@ class Programmer {
     std::unordered_set<MacAddress> remotes;
     std::unordered_set<IpAddress> neighbours;
     std::set<MacAddress> unconfirmed;      // of `locals`: adopted
-    std::vector<netlink::FdbEntry> punts;  // all-zero entries that were adopted
+    std::vector<netlink::FdbEntry> punts;  // all-zero entries, as far as known
   };
   // What one request of the batch stands for.
   struct Pending {

@@ -30,6 +30,7 @@
 
 namespace dove::agent {
 
+inline constexpr const char* kWallTable = "dove";
 inline constexpr std::uint32_t kMarkMask = 0xfff00000U;
 inline constexpr unsigned kMarkShift = 20;
 inline constexpr unsigned kPortLimit = 4095;  // numbers 1 .. 4095; 0 is "no guest"

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace dove::agent {
 namespace {
 
@@ -21,12 +23,19 @@ Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options,
   if (!listing) return listing.error();
   auto ports = parse_ports(*listing);
   if (!ports) return ports.error();
-  return std::unique_ptr<Walls>{new Walls{options, std::move(executor), std::move(*ports)}};
+  // Behind our own first transaction, which it must not see.
+  auto monitor = netlink::RulesetMonitor::open(kWallTable);
+  if (!monitor) return monitor.error();
+  return std::unique_ptr<Walls>{
+      new Walls{options, std::move(executor), std::move(*monitor), std::move(*ports)}};
 }
 
 Walls::Walls(const WallOptions& options, NftRunner::Executor executor,
-             std::map<std::string, unsigned> ports)
-    : options_{options}, ports_{std::move(ports)}, runner_{std::move(executor)} {
+             netlink::RulesetMonitor monitor, std::map<std::string, unsigned> ports)
+    : options_{options},
+      monitor_{std::move(monitor)},
+      ports_{std::move(ports)},
+      runner_{std::move(executor)} {
   for (const auto& [device, number] : ports_) used_.insert(number);
 }
 
@@ -50,6 +59,27 @@ Result<WalledPort> Walls::number_port(const std::string& device) {
 
 void Walls::wall_port(const WalledPort& port, Done done) {
   runner_.run(NftCall::transaction(port_ruleset(options_, port)), status_only(std::move(done)));
+}
+
+std::string Walls::all_text() const {
+  std::string text = base_ruleset(options_);
+  for (const auto& [device, number] : ports_) text += port_ruleset(options_, {device, number});
+  return text;
+}
+
+void Walls::renew(Done done) {
+  runner_.run(NftCall::transaction(all_text()), status_only(std::move(done)));
+}
+
+// An nft(8) of ours has its process id as its port, and so has anybody else's.
+Result<Walls::Changes> Walls::read_changes() {
+  senders_.clear();
+  const auto drained = monitor_.drain(senders_);
+  if (!drained) return drained.error();
+  const bool foreign = std::any_of(senders_.begin(), senders_.end(), [&](std::uint32_t sender) {
+    return !runner_.ran(static_cast<pid_t>(sender));
+  });
+  return Changes{.foreign = foreign || drained->overrun, .more = drained->more};
 }
 
 // The number is free at once: the runner works in order, so what is given to its next owner comes

@@ -18,6 +18,7 @@
 #include "agent/datapath/nft.h"
 #include "agent/datapath/ruleset.h"
 #include "core/result.h"
+#include "netlink/ruleset_monitor.h"
 
 namespace dove::agent {
 
@@ -33,12 +34,23 @@ class Walls {
   // The number stays the device's from call to call, over restarts too, until remove_port().
   // kUnavailable when all kPortLimit are given out.
   Result<WalledPort> number_port(const std::string& device);
-  // One transaction each.
+  // One transaction each. Walling fails when somebody took away what stands behind: renew(), then.
   void wall_port(const WalledPort& port, Done done);
   void remove_port(const std::string& device, Done done);
 
   // Devices with walls that nobody asked for by number_port() since raise().
   std::vector<std::string> unclaimed() const;
+
+  // --- foreign hands
+  // To watch for changes of the walls.
+  int fd() const noexcept { return monitor_.fd(); }
+  struct Changes {
+    bool foreign = false;  // somebody else has changed them, or may have
+    bool more = false;
+  };
+  Result<Changes> read_changes();
+  // Makes them all as they should be: one transaction, without a moment in between.
+  void renew(Done done);
 
   using Counters = std::map<std::string, std::uint64_t>;
   void counters(std::function<void(Result<Counters>)> done);
@@ -49,10 +61,13 @@ class Walls {
   Status remove();
 
  private:
-  Walls(const WallOptions& options, NftRunner::Executor executor,
+  Walls(const WallOptions& options, NftRunner::Executor executor, netlink::RulesetMonitor monitor,
         std::map<std::string, unsigned> ports);
+  std::string all_text() const;
 
   WallOptions options_;
+  netlink::RulesetMonitor monitor_;
+  std::vector<std::uint32_t> senders_;
   std::map<std::string, unsigned> ports_;
   std::set<unsigned> used_;
   std::set<std::string> claimed_;

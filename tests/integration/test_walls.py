@@ -4,6 +4,7 @@ come through, and taken away, where the same attempt must come through: else it 
 import contextlib
 import ipaddress
 import json
+import re
 import socket
 import time
 
@@ -35,7 +36,7 @@ def walls(lab, host, standing):
     if standing:
         yield
         return
-    run("nft", "flush", "ruleset", netns=host.netns)
+    host.restart_without_walls()
     for bridge in bridges(host):
         netns.sysctl(host.netns, f"ipv6.conf.{bridge}.disable_ipv6", 0)
     try:
@@ -309,9 +310,54 @@ def assert_served(lab, guest):
         assert result.lost == 0, result
 
 
-def test_a_punt_that_was_deleted_is_made_again(lab):
+# --- foreign hands
+
+FOREIGN = {
+    "punt": lambda host, vni: host.ip("link", "del", "dvpunt"),
+    "punt down": lambda host, vni: host.ip("link", "set", "dvpunt", "down"),
+    "default entry": lambda host, vni: run(
+        "bridge", "-n", host.netns, "fdb", "del", "00:00:00:00:00:00", "dev", f"dvx{vni}", "self"),
+    "walls": lambda host, vni: run("nft", "flush", "ruleset", netns=host.netns),
+    "one rule": lambda host, vni: run("nft", "flush", "chain", "inet", "dove", "input",
+                                      netns=host.netns),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+@pytest.mark.parametrize("doved", ["running", "down"])
+def test_what_somebody_else_took_away_is_made_again(lab, what, doved):
     host, guest = lab.hosts["h3"], lab.guests["red3"]
-    host.doved.kill()
-    host.ip("link", "del", "dvpunt")
-    host.start()
+    before, walls_before = kernel_state(host, guest.vni), wall_text(host)
+    if doved == "down":
+        host.doved.kill()
+    FOREIGN[what](host, guest.vni)
+    if doved == "down":
+        host.start()
+    wait_until(f"{what} is there again", lambda: kernel_state(host, guest.vni) == before
+               and wall_text(host) == walls_before, 10)
+    assert_served(lab, guest)
+    assert host.status()["problem"] is None
+
+
+def kernel_state(host, vni):
+    """Of the punt: whether it is up, has its address, and unknown frames go there and nowhere else."""
+    punt = [(link["ifname"], "UP" in link["flags"]) for link in host.links()
+            if link["ifname"] == "dvpunt"]
+    addresses = json.loads(host.ip("-j", "address", "show", "dev", "dvpunt", check=False).out or "[]")
+    default = [(row["dst"], row.get("via")) for row in host.fdb(vni)
+               if row["mac"] == "00:00:00:00:00:00"]
+    return punt, [a["local"] for link in addresses for a in link.get("addr_info", [])], default
+
+
+def wall_text(host):
+    """The walls, less what packets change in them."""
+    return re.sub(r"elements = .*|(packets|bytes) \d+", "",
+                  run("nft", "-s", "list", "ruleset", netns=host.netns).out)
+
+
+def test_a_port_can_be_added_when_the_walls_have_just_gone(lab):
+    host, guest = lab.hosts["h3"], lab.guests["red3"]
+    host.dovectl("port", "del", guest.port)
+    run("nft", "flush", "ruleset", netns=host.netns)
+    host.dovectl("port", "add", guest.port, "endpoint", guest.endpoint)
     assert_served(lab, guest)

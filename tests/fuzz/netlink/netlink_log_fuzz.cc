@@ -1,5 +1,6 @@
-// Whatever comes by the packet log: no crash, and every byte that a view shows may be read.
+// Whatever comes by netfilter's sockets, packet log and changes of tables: no crash, and every byte that a view shows may be read.
 #include "netlink/log.h"
+#include "netlink/ruleset_monitor.h"
 #include "tests/fuzz/netlink/datagram.h"
 
 namespace dove::netlink::fuzz {
@@ -20,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ByteView rest = datagram.bytes();
   volatile unsigned total = 0;
   while (const auto message = Message::next(rest)) {
+    total = total + (changes_table(*message, "dove") ? 1U : 0U);
     const auto packet = decode_logged(*message);
     if (!packet) continue;
     fuzz::must(packet->payload.size() <= size && packet->link_header.size() <= size);

@@ -185,6 +185,23 @@ TEST_CASE("a device of ours that somebody changes or removes is put right") {
   CHECK_FALSE(host.heard.troubles.empty());
 }
 
+TEST_CASE("a bridge that somebody removes is made again with its ports, and nothing else is complained of") {
+  Underlay underlay;
+  Guest guest{"port0", "02:00:00:00:00:0a", "10.0.0.1/24"};
+  Switch host;
+  host->start();
+  host.add_guest(guest, vni(100));
+  run("ip link del dvbr100");
+  CHECK(host.until([] {
+    return succeeds("ip link show dvbr100") && link("port0").value("master", "") == "dvbr100" &&
+           link("dvx100").value("master", "") == "dvbr100";
+  }));
+  host.run_for(std::chrono::milliseconds{200});
+  CHECK(host.heard.troubles ==
+        std::vector<std::string>{
+            "a device of network 100 was removed by somebody else: made again"});
+}
+
 TEST_CASE("the end: what is in use stays, and with the last network everything goes") {
   Underlay underlay;
   {

@@ -81,7 +81,11 @@ TEST_CASE("what cannot be a port is refused by name, and is not touched") {
   CHECK(refusal("a\"; flush").find("cannot be a port: expected a device name") !=
         std::string::npos);
   run("ip link add other type bridge");
-  CHECK(refusal("other") == "other cannot be a port: it is a bridge device");
+  CHECK(refusal("other") ==
+        "other cannot be a port: it is a bridge device, which leads to no guest");
+  run("ip link add above link u0 type macvlan mode bridge");
+  CHECK(refusal("above") ==
+        "above cannot be a port: it is a macvlan device, which leads to no guest");
   run("ip link add port0 type veth peer name p1");
   run("ip link set port0 master other up");
   CHECK(refusal("port0") == "port0 cannot be a port: it belongs to other");

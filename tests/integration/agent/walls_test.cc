@@ -295,5 +295,53 @@ TEST_CASE("the walls of a port go with it, and another transaction's failure is 
   CHECK(ip_json("link show port0").at(0).value("master", "none") == "none");
 }
 
+TEST_CASE("walls that somebody else changed are made again, and what doved does is not taken for it") {
+  Underlay underlay;
+  Guest guest{"port0", kGuestMac, "10.0.0.1/24"};
+  Guest other{"port1", kStrangerMac, "10.0.0.2/24"};
+  Switch host;
+  host->start();
+  host.add_guest(guest, vni(100));
+  host.add_guest(other, vni(100));
+  take(host.remove_port("port1"));
+  host.run_for(std::chrono::milliseconds{300});
+  CHECK(host.heard.troubles.empty());
+
+  const auto walls = [] { return run("nft -s list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'"); };
+  const auto before = walls();
+  for (const auto* harm : {"nft flush ruleset", "nft delete chain bridge dove port-1-queries || "
+                           "nft flush chain bridge dove port-1",
+                           "nft insert rule bridge dove prerouting accept"}) {
+    CAPTURE(harm);
+    run(harm);
+    CHECK(walls() != before);
+    CHECK(host.until([&] { return walls() == before; }));
+  }
+  CHECK(host.heard.troubles.size() == 1);  // the same is not told again at once
+  CHECK(host->problem().empty());
+}
+
+TEST_CASE("a punt that somebody else removed is made again with everything that leads to it") {
+  Underlay underlay;
+  Guest guest{"port0", kGuestMac, "10.0.0.1/24"};
+  Switch host;
+  host->start();
+  host.add_guest(guest, vni(100));
+  const auto punted = [&] {
+    const auto before = host->counters().punted_packets;
+    send_frame(guest.machine, udp_frame(kStrangerMac, kGuestMac, "10.0.0.1", "10.0.0.9"));
+    return host.until([&] { return host->counters().punted_packets > before; });
+  };
+  CHECK(punted());
+  for (const auto* harm : {"ip link del dvpunt", "ip link set dvpunt down",
+                           "bridge fdb del 00:00:00:00:00:00 dev dvx100 self"}) {
+    CAPTURE(harm);
+    run(harm);
+    host.run_for(std::chrono::milliseconds{100});
+    CHECK(punted());
+  }
+  CHECK(host->problem().empty());
+}
+
 }  // namespace
 }  // namespace dove::agent::test

@@ -1,5 +1,9 @@
 // dovectl against the real dove-controller.
+#include <signal.h>
+
 #include <chrono>
+#include <future>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -15,10 +19,13 @@ using namespace std::chrono_literals;
 struct Fixture {
   Directory directory;
   std::string address = "unix:" + directory.file("controller.sock");
-  Daemon controller{{DOVE_CONTROLLER_PROGRAM, "--listen", address, "--store",
-                     "sqlite:" + directory.file("store.db")}};
+  std::unique_ptr<Daemon> controller;
 
-  Fixture() {
+  Fixture() { start(); }
+  void start() {
+    controller = std::make_unique<Daemon>(
+        std::vector<std::string>{DOVE_CONTROLLER_PROGRAM, "--listen", address, "--store",
+                                 "sqlite:" + directory.file("store.db")});
     for (int i = 0; i < 2000 && ctl("tenant show").code != 0; ++i) std::this_thread::sleep_for(5ms);
     REQUIRE(ctl("tenant show").code == 0);
   }
@@ -113,6 +120,9 @@ TEST_CASE("what is left out is chosen, and -echo tells", "[cli]") {
   CHECK(endpoint["mac"].get<std::string>().size() == 17);
   CHECK(endpoint["ips"].size() == 1);
   CHECK(f.shown("endpoint show vm1")[0] == endpoint);
+  f.done("endpoint set vm1 mac 02:00:00:00:00:01");
+  f.done("endpoint set vm1 mac auto");
+  CHECK(f.shown("endpoint show vm1")[0]["mac"] == endpoint["mac"]);
 }
 
 TEST_CASE("the same again succeeds in silence, with other values it is refused", "[cli]") {
@@ -122,6 +132,14 @@ TEST_CASE("the same again succeeds in silence, with other values it is refused",
     f.done("network add web tenant red vni 100 subnet 10.1.0.0/24");
     f.done("endpoint add vm1 network web mac 02:00:00:00:00:01 ip 10.1.0.5");
   }
+  f.done("tenant set red routing deny");
+  f.done("network set web learn on");
+  f.done("endpoint set vm1 ip 10.1.0.6");
+  f.done("tenant add red");
+  f.done("network add web tenant red");
+  f.done("endpoint add vm1 network web");
+  CHECK(names(f.refused("endpoint add vm1 network web ip 10.1.0.5"), "10.1.0.6"));
+  CHECK(names(f.refused("network add web tenant red learn off"), "learn on, not off"));
   CHECK(names(f.refused("network add web tenant red vni 101 subnet 10.1.0.0/24"), "web"));
   CHECK(names(f.refused("endpoint add vm1 network web mac 02:00:00:00:00:02"), "vm1"));
 }
@@ -176,6 +194,26 @@ TEST_CASE("many endpoints fit through, in order", "[cli]") {
   REQUIRE(endpoints.size() == 2000);
   for (std::size_t i = 0; i < endpoints.size(); ++i)
     REQUIRE(endpoints[i]["name"] == "e" + std::to_string(10000 + i));
+}
+
+TEST_CASE("a batch cut by the controller's death says so, and can be given again", "[cli]") {
+  Fixture f;
+  std::string commands = "tenant add red\nnetwork add a tenant red subnet 10.0.0.0/8\n";
+  for (int i = 0; i < 5000; ++i)
+    commands += "endpoint add e" + std::to_string(10000 + i) + " network a ip auto\n";
+  auto batch = std::async(std::launch::async, [&] { return f.ctl("-b -", commands); });
+  while (f.shown("endpoint show").size() < 20) std::this_thread::sleep_for(1ms);
+  f.controller->signal(SIGKILL);
+  const auto cut = batch.get();
+  CHECK(cut.code == 2);
+  CHECK(names(cut.err, "; the outcome is unknown"));
+  CHECK(names(cut.err, "\nCommand failed -:"));
+  f.start();
+  CHECK(f.shown("endpoint show").size() < 5000);
+  const auto again = f.ctl("-b -", commands);
+  INFO(again.err);
+  CHECK(again.code == 0);
+  CHECK(f.shown("endpoint show").size() == 5000);
 }
 
 TEST_CASE("the first controller of a list that answers is asked", "[cli]") {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/status.h"
 #include "dove/v1/local.grpc.pb.h"
 
 namespace dove::test {
@@ -43,6 +44,8 @@ class FakeDoved final : public v1::Local::Service {
     note(context);
     if (request->dev() == "nosuch")
       return {grpc::StatusCode::NOT_FOUND, "device \"nosuch\" does not exist"};
+    if (request->dev() == "lonely")
+      return api::to_status({ErrorCode::kUnavailable, "no controller can be reached"});
     if (port_.dev() == request->dev() && port_.endpoint() != request->endpoint())
       return {grpc::StatusCode::ALREADY_EXISTS, "device \"tap0\" is a port already"};
     port_.set_dev(request->dev());

@@ -121,6 +121,39 @@ TEST_CASE("one that speaks no gRPC is an error, not a hang", "[cli]") {
   }
 }
 
+TEST_CASE("a change without an answer may have been made, a refused one has not", "[cli]") {
+  const Directory directory;
+  const auto socket = directory.file("dying.sock");
+  const Daemon dying{{"/usr/bin/python3", "-c",
+                      "import socket,sys,time\ns=socket.socket(socket.AF_UNIX)\n"
+                      "s.bind(sys.argv[1])\ns.listen()\nwhile True:\n c,_=s.accept()\n"
+                      " c.recv(65536)\n time.sleep(.05)\n c.recv(65536)\n c.close()\n",
+                      socket}};
+  REQUIRE(soon([&] { return ::access(socket.c_str(), F_OK) == 0; }));
+  std::this_thread::sleep_for(50ms);
+  const std::string_view unknown = "the outcome is unknown";
+  const auto says_unknown = [&](const Finished& finished) {
+    CHECK(finished.code == 2);
+    CHECK(finished.out.empty());
+    return finished.err.find(unknown) != std::string::npos;
+  };
+  for (const std::string line : {"tenant add red", "endpoint del vm1"})
+    CHECK(says_unknown(dovectl("-C unix:" + socket + " " + line)));
+  for (const std::string line : {"port add tap0 endpoint vm1", "port del tap0", "join web"})
+    CHECK(says_unknown(dovectl("-S " + socket + " " + line)));
+  CHECK_FALSE(says_unknown(dovectl("-C unix:" + socket + " tenant show")));
+  CHECK_FALSE(says_unknown(dovectl("-S " + socket + " status")));
+  CHECK_FALSE(says_unknown(dovectl("-C unix:" + socket + ".none tenant add red")));
+  const auto batch = dovectl("-C unix:" + socket + " -b -", "tenant add red\ntenant add blue\n");
+  CHECK(says_unknown(batch));
+  CHECK(batch.err.ends_with("\nCommand failed -:1\n"));
+
+  const Fixture f;
+  const auto refused = f.local("port add lonely endpoint vm1");
+  CHECK_FALSE(says_unknown(refused));
+  CHECK(refused.err == "Error: doved at unix:" + f.socket + ": no controller can be reached\n");
+}
+
 TEST_CASE("the environment names the daemons, options come before it", "[cli]") {
   const Fixture f;
   CHECK(dovectl("-j port show", {}, {"DOVED_SOCKET=" + f.socket}).out == "[]\n");

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
@@ -81,6 +82,25 @@ TEST_CASE("wrong words are named, with what was expected") {
   CHECK(contains(refuse({"--log-level", "loud"}), "\"loud\""));
   CHECK(contains(refuse({"--lisen", "x"}), "--lisen"));
   CHECK(contains(refuse({"--config", place / "none"}), "none"));
+}
+
+TEST_CASE("it tells its version and its options, each with what it takes") {
+  const Place place;
+  const auto told = [&](const std::string& option) {
+    const auto out = place / "out";
+    const auto command = std::string{DOVE_CONTROLLER_PROGRAM} + " " + option + " >" + out;
+    CHECK(std::system(command.c_str()) == 0);
+    std::ifstream file{out};
+    return std::string{std::istreambuf_iterator<char>{file}, {}};
+  };
+  CHECK(told("-V").starts_with("dove-controller, dove-"));
+  CHECK(told("-V") == told("--version"));
+  const auto help = told("--help");
+  for (const auto* option : {"--listen ADDRESS", "--store STORE", "--negative-ttl MS",
+                             "--log-level LEVEL", "--config FILE"}) {
+    INFO(option);
+    CHECK(contains(help, option));
+  }
 }
 
 TEST_CASE("every option is a key of the configuration file, and no other word is") {

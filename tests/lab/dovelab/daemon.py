@@ -1,4 +1,5 @@
 """A program of ours that keeps running: started in a namespace, recorded, ended by its id."""
+import os
 import signal
 import subprocess
 import time
@@ -14,11 +15,13 @@ class Daemon:
         self._journal, self._process = journal, None
         self.crashes = []  # ends nobody asked for, and ends that went wrong
 
-    def start(self):
+    def start(self, environment=None):
+        """`environment`: what differs from this process's own."""
         self.check()
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 self._journal.recorded(self.label, ["ip", "netns", "exec", self.netns, *self.argv]),
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     @property

@@ -1,5 +1,6 @@
 """A host of the lab: a namespace on the underlay with a doved of its own."""
 import json
+import os
 
 from .daemon import Daemon
 from .run import run, wait_until
@@ -23,9 +24,9 @@ class Host:
                 "--miss-mode", spec["miss_mode"], *spec["doved"]]
 
     # --- doved
-    def start(self, wait=True):
+    def start(self, wait=True, environment=None):
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        self.doved.start()
+        self.doved.start(environment)
         if wait:
             self.wait_connected()
 
@@ -55,6 +56,17 @@ class Host:
 
     def kill_doved(self):
         self.doved.kill()
+
+    def restart_without_walls(self):
+        """For controls: no nftables, and a doved that thinks it has raised them. Its `nft` agrees to
+        everything and does nothing."""
+        self.kill_doved()
+        run("nft", "flush", "ruleset", netns=self.netns)
+        liar = self.dir / "liar" / "nft"
+        liar.parent.mkdir(exist_ok=True)
+        liar.write_text("#!/bin/sh\ncat >/dev/null\necho '{\"nftables\": []}'\n")
+        liar.chmod(0o755)
+        self.start(environment={"PATH": f"{liar.parent}:{os.environ['PATH']}"})
 
     # --- the kernel's state, as plain tools show it
     def ip(self, *words, **options):

@@ -195,7 +195,9 @@ TEST_CASE("status is an array of one, counters one of many", "[cli]") {
   counter.set_value(18446744073709551615ULL);
   CHECK(run_line(backend, "counters").out == "misses: 18446744073709551615\n");
   CHECK(run_line(backend, "-j counters").out ==
-        "[{\"name\":\"misses\",\"value\":18446744073709551615}]\n");
+        "[{\"name\":\"misses\",\"dev\":null,\"value\":18446744073709551615}]\n");
+  counter.set_dev("tap0");
+  CHECK(run_line(backend, "counters").out == "misses: dev tap0 18446744073709551615\n");
 }
 
 TEST_CASE("addresses of a wrong length are null, not a crash", "[cli]") {
