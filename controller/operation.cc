@@ -57,9 +57,9 @@ Result<std::vector<WantedAddress>> parse_addresses(const Message& message) {
 
 Result<Operation> parse(const v1::Tenant& message) {
   if (auto name = check_name("tenant name", message.name()); !name) return name.error();
-  const auto routing = parse_routing(true, message.routing());
+  const auto routing = parse_routing(message.has_routing(), message.routing());
   if (!routing) return routing.error();
-  return Operation{TenantAdd{message.name(), **routing}};
+  return Operation{TenantAdd{message.name(), *routing}};
 }
 
 Result<Operation> parse(const v1::TenantSet& message) {
@@ -70,7 +70,8 @@ Result<Operation> parse(const v1::TenantSet& message) {
 
 Result<Operation> parse(const v1::Network& message) {
   if (auto name = check_name("network name", message.name()); !name) return name.error();
-  NetworkAdd add{message.name(), message.tenant(), {}, {}, message.learn()};
+  NetworkAdd add{message.name(), message.tenant(), {}, {}, {}};
+  if (message.has_learn()) add.learn = message.learn();
   if (message.vni() != 0) {
     const auto vni = api::parse_vni(message.vni());
     if (!vni) return vni.error();
@@ -103,7 +104,8 @@ Result<Operation> parse(const v1::EndpointSet& message) {
   if (!mac) return mac.error();
   auto addresses = parse_addresses(message);
   if (!addresses) return addresses.error();
-  return Operation{EndpointSet{message.name(), *mac, *std::move(addresses)}};
+  if (*mac && message.choose_mac()) return invalid("a MAC is given and is to be chosen as well");
+  return Operation{EndpointSet{message.name(), *mac, *std::move(addresses), message.choose_mac()}};
 }
 
 }  // namespace

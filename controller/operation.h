@@ -1,5 +1,5 @@
 // What people ask the controller to change, as values: a management request behind its parser.
-// What is left out is to be chosen.
+// What is left out is to be chosen, or is not compared when the thing is there already.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ namespace dove::controller {
 
 struct TenantAdd {
   std::string name;
-  bool routing_denied = false;
+  std::optional<bool> routing_denied = {};
 };
 struct TenantSet {
   std::string name;
@@ -30,7 +30,7 @@ struct NetworkAdd {
   std::string tenant;
   std::optional<Vni> vni;
   std::vector<Subnet> subnets;
-  bool learn = false;
+  std::optional<bool> learn = {};
 };
 struct NetworkSet {
   std::string name;
@@ -56,6 +56,7 @@ struct EndpointSet {
   std::string name;
   std::optional<MacAddress> mac;
   std::vector<WantedAddress> addresses;
+  bool choose_mac = false;  // without `mac`
 };
 struct EndpointDel {
   std::string name;

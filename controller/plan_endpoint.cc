@@ -19,7 +19,8 @@ MacAddress choose_mac(const std::string& tenant, const std::string& endpoint,
     for (std::size_t i = 1; i < bytes.size(); ++i, bits >>= 8U)
       bytes[i] = static_cast<std::uint8_t>(bits & 0xffU);
     const MacAddress mac{bytes};
-    if (state.mac_owner(tenant, mac) == nullptr) return mac;
+    const auto* owner = state.mac_owner(tenant, mac);
+    if (owner == nullptr || *owner == endpoint) return mac;
   }
 }
 
@@ -31,6 +32,28 @@ Result<MacAddress> take_mac(const std::optional<MacAddress>& wanted, const std::
     return conflict(fmt::format("MAC {} is in use by endpoint \"{}\" of the same tenant",
                                 wanted->to_string(), *owner));
   return *wanted;
+}
+
+// Whether the list is about addresses of this kind: then it is all of them.
+bool names(const std::vector<WantedAddress>& list, bool shared) {
+  return std::any_of(list.begin(), list.end(),
+                     [&](const WantedAddress& wanted) { return wanted.shared == shared; });
+}
+
+// Why `auto` finds none.
+Error no_free_address(const Network& network, const Draft& draft) {
+  if (network.subnets.empty())
+    return conflict(
+        fmt::format("IP \"auto\" is wrong: network \"{}\" has no subnet", network.name));
+  auto text = fmt::format("the subnets of network \"{}\" have no free address", network.name);
+  const auto rest = draft.state().rest_in(network, draft.now());
+  if (rest.addresses == 0) return conflict(std::move(text));
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(rest.first_ends - draft.now());
+  text += fmt::format(
+      "; {} were freed lately and rest, the first for another {} min {} s, but each can be had by "
+      "naming it",
+      rest.addresses, seconds.count() / 60, seconds.count() % 60);
+  return conflict(std::move(text));
 }
 
 // The addresses of one endpoint, brought from what they are to what is wanted.
@@ -138,10 +161,7 @@ Status Addresses::give_auto() {
       if (const auto ip = draft_.state().free_ip(network_.vni, subnet, draft_.now()))
         return give(*ip, Address::Kind::kOwned, true);
     }
-  return conflict(
-      network_.subnets.empty()
-          ? fmt::format("IP \"auto\" is wrong: network \"{}\" has no subnet", network_.name)
-          : fmt::format("the subnets of network \"{}\" have no free address", network_.name));
+  return no_free_address(network_, draft_);
 }
 
 void Addresses::drop(const Address& address) {
@@ -163,7 +183,7 @@ void Addresses::drop_all() {
 
 bool any_kind(Address::Kind) { return true; }
 
-// What differs from the endpoint that is there, if anything.
+// What differs from the endpoint that is there, if anything that was given does.
 Status compare(const EndpointAdd& add, const Endpoint& present, const State& state) {
   const auto differs = [&](std::string_view what) -> Status {
     return exists(fmt::format("endpoint \"{}\" exists with {}", add.name, what));
@@ -177,6 +197,7 @@ Status compare(const EndpointAdd& add, const Endpoint& present, const State& sta
     const auto* address = state.address({present.vni, ip});
     if (address->kind == Address::Kind::kLinkLocal) continue;
     const bool shared = address->kind == Address::Kind::kShared;
+    if (!names(add.addresses, shared)) continue;
     auto match = std::find_if(wanted.begin(), wanted.end(), [&](const WantedAddress& w) {
       return w.ip == ip && w.shared == shared;
     });
@@ -192,19 +213,20 @@ Status compare(const EndpointAdd& add, const Endpoint& present, const State& sta
                             wanted.front().ip ? wanted.front().ip->to_string() : "auto"));
 }
 
-Status change_mac(const MacAddress& mac, const std::string& tenant, Endpoint& endpoint,
-                  const Surroundings& around, Draft& draft) {
-  if (mac == endpoint.mac) return {};
+// Without `wanted`, to one that is chosen.
+Status change_mac(const std::optional<MacAddress>& wanted, const std::string& tenant,
+                  Endpoint& endpoint, const Surroundings& around, Draft& draft) {
+  const auto mac = take_mac(wanted, tenant, endpoint.name, around, draft.state());
+  if (!mac) return mac.error();
+  if (*mac == endpoint.mac) return {};
   if (endpoint.active)
     return conflict(
         fmt::format("endpoint \"{}\" is attached: its MAC can be changed only while "
                     "it is not",
                     endpoint.name));
-  const auto taken = take_mac(mac, tenant, endpoint.name, around, draft.state());
-  if (!taken) return taken.error();
   draft.erase(MacOwner{tenant, endpoint.mac, {}});
-  draft.put(MacOwner{tenant, mac, endpoint.name});
-  endpoint.mac = mac;
+  draft.put(MacOwner{tenant, *mac, endpoint.name});
+  endpoint.mac = *mac;
   draft.put(endpoint);
   return {};
 }
@@ -241,15 +263,11 @@ Planned plan_endpoint(const EndpointSet& set, const Surroundings& around, Draft&
   if (present == nullptr) return unknown("endpoint", set.name);
   Endpoint endpoint = *present;
   const Network network = *draft.state().network(endpoint.network);
-  if (set.mac)
-    if (auto status = change_mac(*set.mac, network.tenant, endpoint, around, draft); !status)
+  if (set.mac || set.choose_mac)
+    if (auto status = change_mac(set.mac, network.tenant, endpoint, around, draft); !status)
       return status.error();
-  const auto names = [&](bool shared) {
-    return std::any_of(set.addresses.begin(), set.addresses.end(),
-                       [&](const WantedAddress& w) { return w.shared == shared; });
-  };
-  const auto replaces = [&, owned = names(false), shared = names(true)](Address::Kind kind) {
-    return kind == Address::Kind::kShared ? shared : owned;
+  const auto replaces = [&](Address::Kind kind) {
+    return names(set.addresses, kind == Address::Kind::kShared);
   };
   Addresses addresses{network, set.name, around, draft};
   if (auto status = addresses.become(set.addresses, replaces); !status) return status.error();

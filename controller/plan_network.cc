@@ -40,6 +40,18 @@ Status check_gateway(const Prefix& prefix, const IpAddress& gateway) {
   return {};
 }
 
+// There is an address for an endpoint. Of the first four at most one is reserved and one the
+// gateway.
+Status check_room(const Subnet& subnet) {
+  constexpr std::uint64_t kEnough = 4;
+  for (std::uint64_t index = 0; index < kEnough; ++index)
+    if (const auto ip = subnet.prefix.address_at(index); ip && is_for_endpoints(subnet, *ip))
+      return {};
+  return invalid(fmt::format(
+      "subnet \"{}\" is wrong: it has no address for an endpoint besides its gateway {}",
+      subnet.prefix.to_string(), subnet.gateway->to_string()));
+}
+
 // `subnets` with every gateway, kept from `before` where the prefix was there already.
 Result<std::vector<Subnet>> complete(std::vector<Subnet> subnets,
                                      const std::vector<Subnet>& before) {
@@ -53,6 +65,7 @@ Result<std::vector<Subnet>> complete(std::vector<Subnet> subnets,
       subnet.gateway = *chosen;
     }
     if (auto status = check_gateway(subnet.prefix, *subnet.gateway); !status) return status.error();
+    if (auto status = check_room(subnet); !status) return status.error();
   }
   return subnets;
 }
@@ -91,7 +104,26 @@ Status check_vni(Vni vni, const std::string& tenant, const Draft& draft) {
   return {};
 }
 
-// What differs from the network that is there, if anything.
+Status compare_subnets(const NetworkAdd& add, const Network& present) {
+  auto others = present.subnets;
+  for (const auto& wanted : add.subnets) {
+    const auto same = std::find_if(others.begin(), others.end(), [&](const Subnet& subnet) {
+      return subnet.prefix == wanted.prefix;
+    });
+    if (same == others.end())
+      return exists(fmt::format("network \"{}\" exists without subnet {}", add.name,
+                                wanted.prefix.to_string()));
+    if (wanted.gateway && wanted.gateway != same->gateway)
+      return exists(fmt::format("network \"{}\" exists with gateway {}, not {}", add.name,
+                                same->gateway->to_string(), wanted.gateway->to_string()));
+    others.erase(same);
+  }
+  if (others.empty()) return {};
+  return exists(fmt::format("network \"{}\" exists with subnet {} besides", add.name,
+                            others.front().prefix.to_string()));
+}
+
+// What differs from the network that is there, if anything that was given does.
 Status compare(const NetworkAdd& add, const Network& present) {
   const auto differs = [&](std::string_view what, const auto& has, const auto& wanted) -> Status {
     return exists(
@@ -100,22 +132,9 @@ Status compare(const NetworkAdd& add, const Network& present) {
   if (add.tenant != present.tenant) return differs("tenant", present.tenant, add.tenant);
   if (add.vni && *add.vni != present.vni)
     return differs("VNI", present.vni.value(), add.vni->value());
-  if (add.learn != present.learn)
-    return differs("learn", present.learn ? "on" : "off", add.learn ? "on" : "off");
-  const auto has = [&](const Subnet& wanted) {
-    return std::any_of(present.subnets.begin(), present.subnets.end(), [&](const Subnet& subnet) {
-      return subnet.prefix == wanted.prefix &&
-             (!wanted.gateway || wanted.gateway == subnet.gateway);
-    });
-  };
-  const auto missing = std::find_if_not(add.subnets.begin(), add.subnets.end(), has);
-  if (missing != add.subnets.end())
-    return exists(fmt::format(
-        "network \"{}\" exists without subnet {}{}", add.name, missing->prefix.to_string(),
-        missing->gateway ? fmt::format(" gateway {}", missing->gateway->to_string()) : ""));
-  if (add.subnets.size() != present.subnets.size())
-    return differs("subnets", present.subnets.size(), add.subnets.size());
-  return {};
+  if (add.learn && *add.learn != present.learn)
+    return differs("learn", present.learn ? "on" : "off", *add.learn ? "on" : "off");
+  return add.subnets.empty() ? Status{} : compare_subnets(add, present);
 }
 
 Status check_kept_addresses(const Network& network, const State& state) {
@@ -171,7 +190,7 @@ Planned plan_network(const NetworkAdd& add, Draft& draft) {
   if (!subnets) return subnets.error();
   const auto vni = take_vni(add, draft);
   if (!vni) return vni.error();
-  const Network network{add.name, add.tenant, *vni, *std::move(subnets), add.learn};
+  const Network network{add.name, add.tenant, *vni, *std::move(subnets), add.learn.value_or(false)};
   if (auto status = check_overlap(network, state); !status) return status.error();
   draft.put(network);
   draft.put(VniOwner{*vni, add.name});

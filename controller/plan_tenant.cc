@@ -12,11 +12,11 @@ Made made(const std::string& name) { return {Made::Kind::kTenant, name}; }
 Planned plan_tenant(const TenantAdd& add, Draft& draft) {
   const auto* present = draft.state().tenant(add.name);
   if (present == nullptr)
-    draft.put(Tenant{add.name, add.routing_denied});
-  else if (present->routing_denied != add.routing_denied)
+    draft.put(Tenant{add.name, add.routing_denied.value_or(false)});
+  else if (add.routing_denied && present->routing_denied != *add.routing_denied)
     return exists(fmt::format("tenant \"{}\" exists with routing {}, not {}", add.name,
                               routing_word(present->routing_denied),
-                              routing_word(add.routing_denied)));
+                              routing_word(*add.routing_denied)));
   return std::optional{made(add.name)};
 }
 

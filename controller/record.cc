@@ -203,8 +203,9 @@ std::string mac_key(std::string_view tenant, const MacAddress& mac) {
   return fmt::format("mac/{}/{}", tenant, mac.to_string());
 }
 std::string address_key(const IpKey& key) {
-  return fmt::format("address/{:08}/{}", key.vni.value(), key.ip.to_string());
+  return address_key_prefix(key.vni) + key.ip.to_string();
 }
+std::string address_key_prefix(Vni vni) { return fmt::format("address/{:08}/", vni.value()); }
 std::string host_key(std::string_view name) { return fmt::format("host/{}", name); }
 std::string quarantine_key(std::string_view of) { return fmt::format("quarantine/{}", of); }
 

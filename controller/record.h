@@ -97,6 +97,7 @@ std::string vni_key(Vni vni);
 std::string endpoint_key(std::string_view name);
 std::string mac_key(std::string_view tenant, const MacAddress& mac);
 std::string address_key(const IpKey& key);
+std::string address_key_prefix(Vni vni);  // of the keys of all its addresses
 std::string host_key(std::string_view name);
 std::string quarantine_key(std::string_view of);
 

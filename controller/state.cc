@@ -53,6 +53,10 @@ Error damaged(std::string what) {
 
 }  // namespace
 
+bool is_for_endpoints(const Subnet& subnet, const IpAddress& ip) noexcept {
+  return !subnet.prefix.is_reserved(ip) && subnet.gateway != ip && ip.is_assignable();
+}
+
 // --- in and out
 
 void State::put(const Value& value, std::uint64_t revision, TimePoint now) {
@@ -303,8 +307,26 @@ std::optional<IpAddress> State::free_ip(Vni vni, const Subnet& subnet, TimePoint
 }
 
 bool State::is_free(const IpKey& key, const Subnet& subnet, TimePoint now) const {
-  return !subnet.prefix.is_reserved(key.ip) && subnet.gateway != key.ip && key.ip.is_assignable() &&
-         address(key) == nullptr && (resting_.empty() || resting(address_key(key), now) == nullptr);
+  return is_for_endpoints(subnet, key.ip) && address(key) == nullptr &&
+         (resting_.empty() || resting(address_key(key), now) == nullptr);
+}
+
+State::Rest State::rest_in(const Network& network, TimePoint now) const {
+  Rest rest;
+  const std::string prefix = address_key_prefix(network.vni);
+  for (auto at = resting_.lower_bound(prefix);
+       at != resting_.end() && at->first.starts_with(prefix); ++at) {
+    const auto subject = subject_of(at->first);
+    const auto* key = std::get_if<IpKey>(&subject);
+    if (key == nullptr || now >= at->second.until || address(*key) != nullptr) continue;
+    if (std::none_of(network.subnets.begin(), network.subnets.end(), [&](const Subnet& subnet) {
+          return subnet.prefix.contains(key->ip) && is_for_endpoints(subnet, key->ip);
+        }))
+      continue;
+    if (rest.addresses++ == 0 || at->second.until < rest.first_ends)
+      rest.first_ends = at->second.until;
+  }
+  return rest;
 }
 
 void State::search_again(const IpKey& freed) {

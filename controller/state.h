@@ -24,6 +24,9 @@ namespace dove::controller {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
+// Whether an endpoint can have this address of the subnet: it is neither reserved nor the gateway.
+bool is_for_endpoints(const Subnet& subnet, const IpAddress& ip) noexcept;
+
 // A record and the revision of the commit that wrote it.
 template <class T>
 struct Kept : T {
@@ -84,6 +87,12 @@ class State {
   // The lowest address of the subnet that nobody has, that does not rest, and that is neither
   // reserved nor the gateway.
   std::optional<IpAddress> free_ip(Vni vni, const Subnet& subnet, TimePoint now) const;
+  // Addresses of the network's subnets that are not free only because they rest.
+  struct Rest {
+    std::size_t addresses = 0;
+    TimePoint first_ends;  // when there is any
+  };
+  Rest rest_in(const Network& network, TimePoint now) const;
 
  private:
   struct Resting {

@@ -43,6 +43,21 @@ TEST_CASE_METHOD(Networks, "a chosen MAC is local, unicast, and the same again")
   CHECK(state().endpoint("a")->mac != chosen);
 }
 
+TEST_CASE_METHOD(Networks, "a MAC is chosen anew on demand, and is the one that add would choose") {
+  must(EndpointAdd{"a", "n", {}, {}});
+  const auto chosen = state().endpoint("a")->mac;
+  const auto before = revision();
+  must(EndpointSet{"a", {}, {}, true});
+  CHECK(revision() == before);
+  must(EndpointSet{"a", mac("02:00:00:00:00:99"), {}});
+  must(EndpointSet{"a", {}, {}, true});
+  CHECK(state().endpoint("a")->mac == chosen);
+  CHECK(state().mac_owner("t", mac("02:00:00:00:00:99")) == nullptr);
+  must(EndpointSet{"a", mac("02:00:00:00:00:99"), {}});
+  REQUIRE(activate(register_host("h1", "192.0.2.1"), "a"));
+  CHECK(contains(refusal(EndpointSet{"a", {}, {}, true}, ErrorCode::kConflict), "attached"));
+}
+
 TEST_CASE_METHOD(Networks, "an address that the endpoint cannot have is named, and why") {
   const auto refuse = [this](const char* address) {
     return refusal(EndpointAdd{"a", "n", {}, {own(address)}}, ErrorCode::kInvalid);
@@ -115,6 +130,42 @@ TEST_CASE_METHOD(Networks, "a freed auto address rests, a freed explicit one doe
   SECTION("but who names it may have it") { must(EndpointAdd{"d", "n", {}, {own("10.0.0.2")}}); }
 }
 
+TEST_CASE_METHOD(Networks, "auto that finds only what rests tells how much and how long") {
+  must(NetworkAdd{"tiny", "t", {}, {subnet("10.9.0.0/29")}});
+  must(EndpointAdd{"kept", "tiny", {}, {kAuto}});
+  for (const auto* name : {"a", "b", "c", "d"}) must(EndpointAdd{name, "tiny", {}, {kAuto}});
+  const auto refused = [this] {
+    return refusal(EndpointAdd{"e", "tiny", {}, {kAuto}}, ErrorCode::kConflict);
+  };
+  CHECK_FALSE(contains(refused(), "rest"));
+  must(EndpointDel{"b"});
+  pass(std::chrono::seconds{70});
+  must(EndpointDel{"c"});
+  must(EndpointDel{"d"});
+  must(EndpointAdd{"named", "tiny", {}, {own("10.9.0.6")}});
+  must(EndpointDel{"a"});
+  // Another network's are none of it.
+  must(EndpointAdd{"f", "n", {}, {kAuto}});
+  must(EndpointDel{"f"});
+  CHECK(contains(refused(),
+                 "no free address; 3 were freed lately and rest, the first for another "
+                 "8 min 50 s, but each can be had by naming it"));
+  pass(State::kQuarantine - std::chrono::seconds{70});
+  must(EndpointAdd{"e", "tiny", {}, {kAuto}});
+  CHECK(ips("e") == List{"10.9.0.4"});
+  CHECK(contains(refusal(EndpointAdd{"g", "tiny", {}, {kAuto}}, ErrorCode::kConflict),
+                 "; 2 were freed"));
+}
+
+TEST_CASE_METHOD(Networks, "adding again: what is not given is not compared") {
+  must(EndpointAdd{"a", "n", {}, {kAuto, own("10.0.0.4"), shared("10.0.0.5")}});
+  const auto before = revision();
+  must(EndpointAdd{"a", "n", {}, {}});
+  must(EndpointAdd{"a", "n", {}, {shared("10.0.0.5")}});
+  must(EndpointAdd{"a", "n", {}, {kAuto, own("10.0.0.4")}});
+  CHECK(revision() == before);
+}
+
 TEST_CASE_METHOD(Networks, "adding again: what was chosen is not compared") {
   must(EndpointAdd{"a", "n", {}, {kAuto, own("10.0.0.4"), shared("10.0.0.5")}});
   const auto before = revision();
@@ -125,7 +176,8 @@ TEST_CASE_METHOD(Networks, "adding again: what was chosen is not compared") {
   const auto refuse = [this](const EndpointAdd& add) { return refusal(add, ErrorCode::kExists); };
   CHECK(contains(refuse({"a", "m", {}, {}}), "network n, not m"));
   CHECK(contains(refuse({"a", "n", mac("02:00:00:00:00:01"), {}}), "not 02:00:00:00:00:01"));
-  CHECK(contains(refuse({"a", "n", {}, {kAuto, own("10.0.0.4")}}), "10.0.0.5 besides"));
+  CHECK(contains(refuse({"a", "n", {}, {own("fd00::2")}}), "10.0.0.4 besides"));
+  CHECK(contains(refuse({"a", "n", {}, {shared("10.0.0.6")}}), "10.0.0.5 besides"));
   CHECK(contains(refuse({"a", "n", {}, {kAuto, kAuto, own("10.0.0.4"), shared("10.0.0.5")}}),
                  "without IP auto"));
   CHECK(contains(refuse({"a", "n", {}, {kAuto, own("10.0.0.4"), own("10.0.0.5")}}), "10.0.0.5"));

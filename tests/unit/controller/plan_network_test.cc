@@ -20,6 +20,21 @@ TEST_CASE_METHOD(Tenants, "adding what is there with the same values is no commi
   CHECK(revision() == before);
 }
 
+TEST_CASE_METHOD(Tenants, "adding what is there compares only what is given") {
+  must(NetworkAdd{"n", "t", vni(100), {subnet("10.0.0.0/24"), subnet("10.0.1.0/24")}, true});
+  must(TenantSet{"t", true});
+  const auto before = revision();
+  must(TenantAdd{"t"});
+  must(TenantAdd{"t", true});
+  must(NetworkAdd{"n", "t", {}, {}});
+  must(NetworkAdd{"n", "t", {}, {subnet("10.0.1.0/24"), subnet("10.0.0.0/24")}});
+  must(NetworkAdd{"n", "t", {}, {}, true});
+  CHECK(revision() == before);
+  CHECK(contains(refusal(TenantAdd{"t", false}, ErrorCode::kExists), "routing deny, not allow"));
+  CHECK(contains(refusal(NetworkAdd{"n", "t", {}, {}, false}, ErrorCode::kExists),
+                 "learn on, not off"));
+}
+
 TEST_CASE_METHOD(Tenants, "adding what is there with other values names the difference") {
   must(NetworkAdd{"n", "t", vni(100), {subnet("10.0.0.0/24")}});
   const auto refuse = [this](const Operation& operation) {
@@ -33,8 +48,12 @@ TEST_CASE_METHOD(Tenants, "adding what is there with other values names the diff
                  "learn off, not on"));
   CHECK(contains(refuse(NetworkAdd{"n", "t", {}, {subnet("10.0.1.0/24")}}), "10.0.1.0/24"));
   CHECK(contains(refuse(NetworkAdd{"n", "t", {}, {subnet("10.0.0.0/24", "10.0.0.9")}}),
-                 "gateway 10.0.0.9"));
-  CHECK(contains(refuse(NetworkAdd{"n", "t", {}, {}}), "subnets 1, not 0"));
+                 "gateway 10.0.0.1, not 10.0.0.9"));
+  must(NetworkSet{"n", {}, {subnet("10.0.0.0/24"), subnet("10.0.1.0/24")}});
+  CHECK(contains(refuse(NetworkAdd{"n", "t", {}, {subnet("10.0.0.0/24")}}),
+                 "exists with subnet 10.0.1.0/24 besides"));
+  CHECK(contains(refuse(NetworkAdd{"n", "t", {}, {subnet("10.0.0.0/24"), subnet("10.0.2.0/24")}}),
+                 "exists without subnet 10.0.2.0/24"));
 }
 
 TEST_CASE_METHOD(Tenants, "what is unknown is named") {
@@ -84,6 +103,26 @@ TEST_CASE_METHOD(Tenants, "subnets hold addresses that guests can have") {
   const auto prefix = GENERATE("224.0.0.0/8", "127.0.0.0/8", "fe80::/64", "169.254.0.0/16",
                                "ff00::/8", "0.0.0.0/0", "::/0");
   refusal(NetworkAdd{"n", "t", {}, {subnet(prefix)}}, ErrorCode::kInvalid);
+}
+
+TEST_CASE_METHOD(Tenants, "a subnet has an address for an endpoint besides its gateway") {
+  const auto narrow = GENERATE("10.0.0.5/32", "fd00::5/128");
+  CHECK(contains(
+      refusal(NetworkAdd{"n", "t", {}, {subnet(narrow)}}, ErrorCode::kInvalid),
+      "subnet \"" + std::string{narrow} + "\" is wrong: it has no address for an endpoint"));
+  must(NetworkAdd{"n", "t", {}, {}});
+  refusal(NetworkSet{"n", {}, {subnet(narrow)}}, ErrorCode::kInvalid);
+  // Nobody can have 255.255.255.255, and :: and ::1.
+  refusal(NetworkSet{"n", {}, {subnet("255.255.255.254/31")}}, ErrorCode::kInvalid);
+  refusal(NetworkSet{"n", {}, {subnet("::2/128")}}, ErrorCode::kInvalid);
+}
+
+TEST_CASE_METHOD(Tenants, "in the narrowest subnets that are taken one endpoint has an address") {
+  const auto narrow = GENERATE("10.0.0.4/31", "10.0.0.4/30", "fd00::4/127");
+  must(NetworkAdd{"n", "t", {}, {subnet(narrow)}});
+  must(EndpointAdd{"a", "n", {}, {kAuto}});
+  CHECK(contains(refusal(EndpointAdd{"b", "n", {}, {kAuto}}, ErrorCode::kConflict),
+                 "no free address"));
 }
 
 TEST_CASE_METHOD(Tenants, "VNIs are unique, the lowest free one from 4096 is chosen") {
