@@ -1,5 +1,7 @@
 #include "api/status.h"
 
+#include "api/convert.h"
+
 namespace dove::api {
 namespace {
 
@@ -51,10 +53,18 @@ ErrorCode to_error_code(grpc::StatusCode code) noexcept {
 
 }  // namespace
 
-grpc::Status to_status(const Error& error) { return {to_status_code(error.code), error.message}; }
+grpc::Status to_status(const Error& error) {
+  v1::Problem problem;
+  write(error, &problem);
+  return {to_status_code(error.code), error.message, problem.SerializeAsString()};
+}
 
 Error to_error(const grpc::Status& status) {
   return {to_error_code(status.error_code()), status.error_message()};
+}
+
+bool is_answer(const grpc::Status& status) {
+  return status.ok() || !status.error_details().empty();
 }
 
 }  // namespace dove::api

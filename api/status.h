@@ -7,8 +7,11 @@
 
 namespace dove::api {
 
+// Its details are the error as a Problem, so that is_answer() knows it.
 grpc::Status to_status(const Error& error);
 // Precondition: !status.ok().
 Error to_error(const grpc::Status& status);
+// Whether a daemon has answered so. If not, gRPC has: what became of the request is not known.
+bool is_answer(const grpc::Status& status);
 
 }  // namespace dove::api

@@ -2,9 +2,6 @@
 
 namespace dove::cli {
 
-constinit const Object kCheck{
-    .names = "check", .usage = {}, .commands = {}, .parse = [](Words&) -> Result<Action> {
-      return unsupported("check");
-    }};
+constinit const Object kCheck{.names = "check", .usage = {}, .commands = {}};
 
 }  // namespace dove::cli

@@ -47,6 +47,12 @@ Status set_mac_or_auto(std::string_view word, v1::EndpointAdd& endpoint) {
   return is_auto(word) ? Status{} : set_mac(word, endpoint);
 }
 
+Status set_mac_or_auto(std::string_view word, v1::EndpointSet& endpoint) {
+  if (!is_auto(word)) return set_mac(word, endpoint);
+  endpoint.set_choose_mac(true);
+  return {};
+}
+
 Result<Action> parse_add(Words& words) {
   auto name = take_name(words);
   if (!name) return name.error();
@@ -70,7 +76,7 @@ Result<Action> parse_set(Words& words) {
   auto& endpoint = *operation.mutable_endpoint_set();
   endpoint.set_name(*std::move(name));
   const std::array keywords{
-      Keyword{"mac", [&](std::string_view word) { return set_mac(word, endpoint); }},
+      Keyword{"mac", [&](std::string_view word) { return set_mac_or_auto(word, endpoint); }},
       ip_keyword(endpoint), shared_ip_keyword(endpoint)};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
   return change(std::move(operation));
@@ -111,10 +117,10 @@ std::string state_of(const v1::Endpoint& endpoint) {
 constinit const Object kEndpoint{
     .names = "endpoint",
     .usage =
-        "dovectl endpoint add NAME network NETWORK [ mac MAC ]\n"
+        "dovectl endpoint add NAME network NETWORK [ mac { MAC | auto } ]\n"
         "               [ ip { IP | auto } ]... [ shared-ip IP ]...\n"
-        "       dovectl endpoint set NAME [ mac MAC ] [ ip { IP | auto } ]...\n"
-        "               [ shared-ip IP ]...\n"
+        "       dovectl endpoint set NAME [ mac { MAC | auto } ]\n"
+        "               [ ip { IP | auto } ]... [ shared-ip IP ]...\n"
         "       dovectl endpoint del NAME\n"
         "       dovectl endpoint show [ NAME ] [ network NETWORK ]",
     .commands = kCommands};

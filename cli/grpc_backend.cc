@@ -19,6 +19,11 @@ constexpr std::chrono::seconds kConnectTimeout{5};
 constexpr std::chrono::seconds kAnswerTimeout{30};
 constexpr int kLongestMessage = 64 << 20;
 
+// What a call is for: one that was to change something may have done so though no answer came.
+enum class Purpose : std::uint8_t { kShow, kChange };
+constexpr std::string_view kUnknownOutcome =
+    "; the outcome is unknown: the command may have been carried out, and may be given again";
+
 // The connection to one kind of daemon, at the first of its addresses that answers.
 class Line {
  public:
@@ -45,19 +50,21 @@ class Line {
   const std::shared_ptr<grpc::Channel>& channel() const noexcept { return channel_; }
 
   // What to tell of a call that ended so. A connection that failed is not used again.
-  Status verdict(const grpc::Status& status) {
+  Status verdict(const grpc::Status& status, Purpose purpose) {
     if (status.ok()) return {};
     auto error = api::to_error(status);
     // No daemon says this; gRPC does, of a connection that broke.
     if (status.error_code() == grpc::StatusCode::UNKNOWN) error.code = ErrorCode::kUnavailable;
+    const bool lost = error.code == ErrorCode::kUnavailable && !api::is_answer(status);
     if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED)
       error.message = fmt::format("{} at {} does not know this request", daemon_, where_);
     else if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED)
-      error.message = fmt::format("no answer from {} at {} within {} s, the outcome is unknown",
-                                  daemon_, where_, kAnswerTimeout.count());
+      error.message = fmt::format("no answer from {} at {} within {} s", daemon_, where_,
+                                  kAnswerTimeout.count());
     else if (error.code == ErrorCode::kUnavailable || error.message.empty())
       error.message = fmt::format("{} at {}: {}", daemon_, where_,
                                   error.message.empty() ? "no reason given" : error.message);
+    if (lost && purpose == Purpose::kChange) error.message += kUnknownOutcome;
     if (error.code == ErrorCode::kUnavailable) channel_.reset();
     return error;
   }
@@ -85,7 +92,7 @@ void bound(grpc::ClientContext& context) {
 
 // One question, one answer.
 template <class Reply, class Stub, class Request>
-Result<Reply> ask(Line& line,
+Result<Reply> ask(Line& line, Purpose purpose,
                   grpc::Status (Stub::*call)(grpc::ClientContext*, const Request&, Reply*),
                   const Request& request) {
   if (const auto opened = line.open(); !opened) return opened.error();
@@ -93,7 +100,7 @@ Result<Reply> ask(Line& line,
   bound(context);
   Reply reply;
   Stub stub{line.channel()};
-  const auto status = line.verdict((stub.*call)(&context, request, &reply));
+  const auto status = line.verdict((stub.*call)(&context, request, &reply), purpose);
   if (!status) return status.error();
   return reply;
 }
@@ -112,7 +119,7 @@ Status read(Line& line,
   Status wanted;
   for (Reply reply; wanted && reader->Read(&reply);) wanted = each(reply);
   if (!wanted) context.TryCancel();
-  const auto status = line.verdict(reader->Finish());
+  const auto status = line.verdict(reader->Finish(), Purpose::kShow);
   return wanted ? status : wanted;
 }
 
@@ -123,7 +130,7 @@ class GrpcBackend final : public Backend {
         doved_{"doved", std::vector{std::move(peers.doved)}} {}
 
   Result<v1::ChangeReply> change(const v1::ChangeRequest& request) override {
-    return ask(controller_, &v1::Management::Stub::Change, request);
+    return ask(controller_, Purpose::kChange, &v1::Management::Stub::Change, request);
   }
   Status show(const v1::ShowRequest& request, const Sink<v1::Object>& sink) override {
     return read(controller_, &v1::Management::Stub::Show, request, false,
@@ -131,10 +138,10 @@ class GrpcBackend final : public Backend {
   }
 
   Result<v1::Port> port_add(const v1::PortAddRequest& request) override {
-    return ask(doved_, &v1::Local::Stub::PortAdd, request);
+    return ask(doved_, Purpose::kChange, &v1::Local::Stub::PortAdd, request);
   }
   Status port_del(const v1::PortDelRequest& request) override {
-    const auto reply = ask(doved_, &v1::Local::Stub::PortDel, request);
+    const auto reply = ask(doved_, Purpose::kChange, &v1::Local::Stub::PortDel, request);
     return reply ? Status{} : reply.error();
   }
   Status port_show(const v1::PortShowRequest& request, const Sink<v1::Port>& sink) override {
@@ -142,10 +149,10 @@ class GrpcBackend final : public Backend {
                 [&](const v1::PortShowReply& reply) { return pass(reply.ports(), sink); });
   }
   Result<v1::JoinReply> join(const v1::NetworkName& request) override {
-    return ask(doved_, &v1::Local::Stub::Join, request);
+    return ask(doved_, Purpose::kChange, &v1::Local::Stub::Join, request);
   }
   Result<v1::JoinReply> leave(const v1::NetworkName& request) override {
-    return ask(doved_, &v1::Local::Stub::Leave, request);
+    return ask(doved_, Purpose::kChange, &v1::Local::Stub::Leave, request);
   }
   Status fdb_show(const v1::TableRequest& request, const Sink<v1::FdbEntry>& sink) override {
     return read(doved_, &v1::Local::Stub::FdbShow, request, false,
@@ -156,10 +163,10 @@ class GrpcBackend final : public Backend {
                 [&](const v1::NeighbourReply& reply) { return pass(reply.entries(), sink); });
   }
   Result<v1::StatusReply> status() override {
-    return ask(doved_, &v1::Local::Stub::Status, v1::StatusRequest{});
+    return ask(doved_, Purpose::kShow, &v1::Local::Stub::Status, v1::StatusRequest{});
   }
   Result<v1::CountersReply> counters() override {
-    return ask(doved_, &v1::Local::Stub::Counters, v1::CountersRequest{});
+    return ask(doved_, Purpose::kShow, &v1::Local::Stub::Counters, v1::CountersRequest{});
   }
   Status monitor(const std::function<Status(const v1::Event&)>& sink) override {
     const auto ended = read(doved_, &v1::Local::Stub::Monitor, v1::MonitorRequest{}, true, sink);

@@ -13,11 +13,9 @@ Result<Action> parse_del_host(Words& words) {
   });
 }
 
-Result<Action> parse_set(Words&) { return unsupported("host set"); }
-
 Result<Action> parse_show_host(Words& words) { return parse_show(v1::ShowRequest::HOST, words); }
 
-constexpr std::array kCommands{Command{"delete", parse_del_host}, Command{"set", parse_set},
+constexpr std::array kCommands{Command{"delete", parse_del_host}, Command{"set", nullptr},
                                Command{"show list lst", parse_show_host}};
 
 }  // namespace

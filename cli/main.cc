@@ -50,6 +50,13 @@ Exit fail(Exit exit, std::string_view line) {
   return exit;
 }
 
+Exit print_version(const Options& options) {
+  Printer printer{format_of(options, surroundings()), stdout};
+  printer.text("version", options.json ? DOVE_VERSION : "dovectl utility, dove-" DOVE_VERSION "\n");
+  const auto printed = printer.finish();
+  return printed ? Exit::kDone : fail(Exit::kRefused, "Error: " + printed.error().message);
+}
+
 Exit run_file(const std::string& name, bool force, Session& session) {
   using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
   if (name == "-") return run_batch({stdin, name, force}, session, stderr);
@@ -83,10 +90,7 @@ Exit run(const Options& options, std::span<const std::string> words,
 Exit start(std::span<const std::string> words, std::unique_ptr<Backend>& backend) {
   const auto options = parse_options(words);
   if (!options) return fail(Exit::kWrong, options.error().message);
-  if (options->version) {
-    fmt::print("dovectl utility, dove-{}\n", DOVE_VERSION);
-    return Exit::kDone;
-  }
+  if (options->version) return print_version(*options);
   if (options->wait) return fail(Exit::kRefused, "Error: -wait is not supported by this version");
   if (options->batch && !words.empty())
     return fail(Exit::kWrong, wrong_argument(words.front(), "-batch takes no command").message);

@@ -121,9 +121,10 @@ Value subnet_list(const Subnets& subnets) {
 constinit const Object kNetwork{
     .names = "network",
     .usage =
-        "dovectl network add NAME tenant TENANT [ vni VNI ]\n"
-        "               [ subnet PREFIX [ gateway IP ] ]... [ learn { on | off } ]\n"
-        "       dovectl network set NAME [ subnet PREFIX [ gateway IP ] ]...\n"
+        "dovectl network add NAME tenant TENANT [ vni { VNI | auto } ]\n"
+        "               [ subnet PREFIX [ gateway { IP | auto } ] ]...\n"
+        "               [ learn { on | off } ]\n"
+        "       dovectl network set NAME [ subnet PREFIX [ gateway { IP | auto } ] ]...\n"
         "               [ learn { on | off } ]\n"
         "       dovectl network del NAME\n"
         "       dovectl network show [ NAME ]",

@@ -28,14 +28,35 @@ bool matches(std::string_view word, std::string_view names) {
 
 Action print(std::string text) {
   return [text = std::move(text)](Session& session) {
-    session.printer.text(text);
+    session.printer.text("usage", text);
     return session.printer.finish();
   };
 }
 
-Action help_of(const Object& object) {
-  if (object.usage.empty()) return unsupported(std::string{first_name(object.names)});
+Result<Action> help_of(const Object& object, const Words& words) {
+  if (const auto finished = words.finish(); !finished) return finished.error();
   return print(fmt::format("Usage: {}\n", object.usage));
+}
+
+// What an abbreviation of a name that is taken but not supported yet was meant to be, as likely as
+// not: the next that it begins. The order says otherwise, so this is only told.
+std::string_view meant_object(std::string_view word) {
+  for (const auto* object : kObjects)
+    if (!object->usage.empty() && matches(word, object->names)) return first_name(object->names);
+  return {};
+}
+
+std::string_view meant_command(std::string_view word, const Object& object) {
+  for (const auto& command : object.commands)
+    if (command.parse != nullptr && matches(word, command.names)) return first_name(command.names);
+  return {};
+}
+
+Result<Action> parse_with(const Command& command, std::string_view word, const Object& object,
+                          Words& words) {
+  if (command.parse != nullptr) return command.parse(words);
+  return unsupported(fmt::format("{} {}", first_name(object.names), first_name(command.names)),
+                     meant_command(word, object));
 }
 
 Error unknown_command(std::string_view word, const Object& object) {
@@ -48,20 +69,21 @@ Result<Action> parse_default(const Object& object, Words& words) {
   const auto show =
       std::find_if(object.commands.begin(), object.commands.end(),
                    [](const Command& command) { return matches("show", command.names); });
-  if (show == object.commands.end()) return help_of(object);
+  if (show == object.commands.end()) return help_of(object, words);
   return show->parse(words);
 }
 
 Result<Action> parse_in(const Object& object, Words& words) {
   if (object.parse != nullptr) {
-    if (words.size() == 1 && words.peek() == kHelp) return help_of(object);
-    return object.parse(words);
+    if (words.size() != 1 || words.peek() != kHelp) return object.parse(words);
+    words.take();
+    return help_of(object, words);
   }
   if (words.empty()) return parse_default(object, words);
   const auto word = words.take();
   for (const auto& command : object.commands)
-    if (matches(word, command.names)) return command.parse(words);
-  if (abbreviates(word, kHelp)) return help_of(object);
+    if (matches(word, command.names)) return parse_with(command, word, object, words);
+  if (abbreviates(word, kHelp)) return help_of(object, words);
   return unknown_command(word, object);
 }
 
@@ -80,16 +102,21 @@ Result<Action> parse_command(std::span<const std::string> all) {
   Words words{all};
   if (words.empty()) return incomplete("an object");
   const auto word = words.take();
-  for (const auto* object : kObjects)
-    if (matches(word, object->names)) return parse_in(*object, words);
+  for (const auto* object : kObjects) {
+    if (!matches(word, object->names)) continue;
+    if (!object->usage.empty()) return parse_in(*object, words);
+    return unsupported(std::string{first_name(object->names)}, meant_object(word));
+  }
   if (!abbreviates(word, kHelp)) return unknown_object(word);
   if (const auto finished = words.finish(); !finished) return finished.error();
   return print(usage());
 }
 
-Action unsupported(std::string what) {
-  return [what = std::move(what)](Session&) -> Status {
-    return Error{ErrorCode::kInvalid, fmt::format("{} is not supported by this version", what)};
+Action unsupported(std::string what, std::string_view meant) {
+  auto reason = std::move(what) + " is not supported by this version";
+  if (!meant.empty()) reason += fmt::format("; did you mean \"{}\"?", meant);
+  return [reason = std::move(reason)](Session&) -> Status {
+    return Error{ErrorCode::kInvalid, reason};
   };
 }
 

@@ -27,13 +27,14 @@ using Action = std::function<Status(Session&)>;
 
 struct Command {
   std::string_view names;  // joined by blanks: the name, then its synonyms
-  // Reads all words that are left. Pure: an error is one of the command line.
+  // Reads all words that are left. Pure: an error is one of the command line. Null: not supported
+  // yet, but the name is taken.
   Result<Action> (*parse)(Words& words);
 };
 
 struct Object {
   std::string_view names;  // as a command's
-  std::string_view usage;  // the lines behind "Usage: ", for help; empty: not supported
+  std::string_view usage;  // the lines behind "Usage: ", for help; empty: not supported yet
   std::span<const Command> commands;
   // Of an object that is its own command, as `join NETWORK`: reads what is behind it. Null for the
   // others, whose first command named "show" is the default.
@@ -59,7 +60,8 @@ std::span<const Object* const> objects() noexcept;
 // OBJECT { COMMAND | help } and all that is behind it.
 Result<Action> parse_command(std::span<const std::string> words);
 
-// An action that refuses: the words are right, but nothing here can do it yet.
-Action unsupported(std::string what);
+// An action that refuses: the words are right, but nothing here can do it yet. `meant`, unless it
+// is empty, is what may have been meant instead.
+Action unsupported(std::string what, std::string_view meant = {});
 
 }  // namespace dove::cli

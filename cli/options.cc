@@ -18,31 +18,33 @@ using Argument = const std::string*;
 struct Option {
   std::string_view name;
   std::size_t shortest;  // how many of its letters are enough
-  bool argument;         // the next word is the option's
+  // What the next word is, of an option that takes one.
+  std::string_view argument;
   void (*apply)(Options&, Argument);
 };
 
 // In this order an abbreviation is looked up, though with these shortest forms none has two
 // meanings.
-constexpr std::array<Option, 18> kOptions{{
-    {"json", 1, false, [](Options& o, Argument) { o.json = true; }},
-    {"pretty", 1, false, [](Options& o, Argument) { o.pretty = true; }},
-    {"statistics", 1, false, [](Options& o, Argument) { ++o.statistics; }},
-    {"details", 1, false, [](Options& o, Argument) { ++o.details; }},
-    {"brief", 2, false, [](Options& o, Argument) { o.brief = true; }},
-    {"oneline", 1, false, [](Options& o, Argument) { o.oneline = true; }},
-    {"color", 1, false, [](Options& o, Argument) { o.color = When::kAlways; }},
-    {"ts", 2, false, [](Options& o, Argument) { o.timestamps = true; }},
-    {"echo", 4, false, [](Options& o, Argument) { o.echo = true; }},
-    {"wait", 4, false, [](Options& o, Argument) { o.wait = true; }},
-    {"batch", 1, true, [](Options& o, Argument a) { o.batch = *a; }},
-    {"force", 5, false, [](Options& o, Argument) { o.force = true; }},
-    {"Version", 1, false, [](Options& o, Argument) { o.version = true; }},
-    {"Controller", 1, true, [](Options& o, Argument a) { o.controller = *a; }},
-    {"Socket", 1, true, [](Options& o, Argument a) { o.socket = *a; }},
-    {"insecure", 8, false, [](Options& o, Argument) { o.insecure = true; }},
-    {"help", 1, false, [](Options& o, Argument) { o.help = true; }},
-    {"stats", 1, false, [](Options& o, Argument) { ++o.statistics; }},
+constexpr std::array<Option, 19> kOptions{{
+    {"json", 1, {}, [](Options& o, Argument) { o.json = true; }},
+    {"pretty", 1, {}, [](Options& o, Argument) { o.pretty = true; }},
+    {"statistics", 1, {}, [](Options& o, Argument) { ++o.statistics; }},
+    {"details", 1, {}, [](Options& o, Argument) { ++o.details; }},
+    {"brief", 2, {}, [](Options& o, Argument) { o.brief = true; }},
+    {"oneline", 1, {}, [](Options& o, Argument) { o.oneline = true; }},
+    {"color", 1, {}, [](Options& o, Argument) { o.color = When::kAlways; }},
+    {"ts", 2, {}, [](Options& o, Argument) { o.timestamps = true; }},
+    {"echo", 4, {}, [](Options& o, Argument) { o.echo = true; }},
+    {"wait", 4, {}, [](Options& o, Argument) { o.wait = true; }},
+    {"batch", 1, "FILE", [](Options& o, Argument a) { o.batch = *a; }},
+    {"force", 5, {}, [](Options& o, Argument) { o.force = true; }},
+    {"Version", 1, {}, [](Options& o, Argument) { o.version = true; }},
+    {"Controller", 1, "ADDR[,ADDR]...", [](Options& o, Argument a) { o.controller = *a; }},
+    {"Socket", 1, "PATH", [](Options& o, Argument a) { o.socket = *a; }},
+    {"insecure", 8, {}, [](Options& o, Argument) { o.insecure = true; }},
+    {"version", 7, {}, [](Options& o, Argument) { o.version = true; }},
+    {"help", 1, {}, [](Options& o, Argument) { o.help = true; }},
+    {"stats", 1, {}, [](Options& o, Argument) { ++o.statistics; }},
 }};
 
 const Option* find(std::string_view name) {
@@ -96,12 +98,13 @@ Status apply(std::string_view word, Words& rest, Options& options) {
     return wrong_argument(word, fmt::format("option -{} takes no \"=\"", option->name));
   }
   std::string argument;
-  if (option->argument) {
-    const auto value = rest.require(fmt::format("a value behind {}", quoted(word)));
+  const bool takes_one = !option->argument.empty();
+  if (takes_one) {
+    const auto value = rest.require(fmt::format("{} behind {}", option->argument, quoted(word)));
     if (!value) return value.error();
     argument = *value;
   }
-  option->apply(options, option->argument ? &argument : nullptr);
+  option->apply(options, takes_one ? &argument : nullptr);
   return {};
 }
 

@@ -5,10 +5,8 @@
 namespace dove::cli {
 namespace {
 
-Result<Action> refuse(Words&) { return unsupported("policy"); }
-
-constexpr std::array kCommands{Command{"add", refuse}, Command{"delete", refuse},
-                               Command{"show list lst", refuse}};
+constexpr std::array kCommands{Command{"add", nullptr}, Command{"delete", nullptr},
+                               Command{"show list lst", nullptr}};
 
 }  // namespace
 

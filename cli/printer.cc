@@ -150,7 +150,14 @@ void Printer::add(const Record& record, std::string_view prefix) {
   pending_ += to_text(record, format_);
 }
 
-void Printer::text(std::string_view lines) { pending_ += lines; }
+void Printer::text(std::string_view key, std::string_view lines) {
+  if (!format_.json) {
+    pending_ += lines;
+    return;
+  }
+  begin();
+  add({{.key = key, .value = lines}});
+}
 
 Status Printer::finish() {
   if (std::exchange(list_, false) && format_.json)

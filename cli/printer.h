@@ -37,7 +37,8 @@ class Printer {
 
   void begin();  // a list of records follows, maybe an empty one
   void add(const Record& record, std::string_view prefix = {});  // `prefix`: of text alone
-  void text(std::string_view lines);                             // help and the like
+  // Help and the like; in JSON an array of one object with this key.
+  void text(std::string_view key, std::string_view lines);
   // Writes what was begun. An error is that of writing to `out`.
   Status finish();
   void discard() noexcept;

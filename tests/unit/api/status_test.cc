@@ -12,6 +12,12 @@ TEST_CASE("every error survives being a status") {
   const Error error{code, "what was wrong"};
   CHECK_FALSE(to_status(error).ok());
   CHECK(to_error(to_status(error)) == error);
+  CHECK(is_answer(to_status(error)));
+}
+
+TEST_CASE("what gRPC says itself is no daemon's answer") {
+  CHECK(is_answer(grpc::Status::OK));
+  CHECK_FALSE(is_answer({grpc::StatusCode::UNAVAILABLE, "Socket closed"}));
 }
 
 TEST_CASE("statuses that we never make have a meaning all the same") {

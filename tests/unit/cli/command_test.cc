@@ -1,4 +1,6 @@
 // What a command line asks the daemons for, and what it says when it is wrong.
+#include <nlohmann/json.hpp>
+
 #include "tests/catch.h"
 #include "tests/unit/cli/harness.h"
 
@@ -55,6 +57,8 @@ TEST_CASE("tenant", "[cli]") {
   const auto set = asked("tenant set red routing deny").tenant_set();
   CHECK(set.name() == "red");
   CHECK(set.routing() == v1::Tenant::DENY);
+  // What is not said is not sent: the controller compares it with nothing.
+  CHECK_FALSE(asked("tenant add red").tenant_add().has_routing());
   CHECK(wrong("tenant add") == incomplete_line("a name"));
   CHECK(wrong("tenant set red") == incomplete_line("what to set"));
   CHECK(wrong("tenant set red routing") == incomplete_line("a value behind \"routing\""));
@@ -87,6 +91,8 @@ TEST_CASE("network", "[cli]") {
       asked("network add web tenant red vni auto subnet 10.1.0.0/24 gateway auto").network_add();
   CHECK(chosen.vni() == 0);
   CHECK(chosen.subnets(0).gateway().empty());
+  CHECK_FALSE(chosen.has_learn());
+  CHECK(asked("network add web tenant red learn off").network_add().has_learn());
 
   const auto set = asked("network set web learn off").network_set();
   CHECK(set.has_learn());
@@ -143,7 +149,11 @@ TEST_CASE("endpoint", "[cli]") {
   const auto set = asked("endpoint set vm1 ip 10.1.0.6 ip 2001:db8::6").endpoint_set();
   CHECK(set.ips_size() == 2);
   CHECK(set.mac().empty());
+  CHECK_FALSE(set.choose_mac());
   CHECK(asked("endpoint set vm1 ip auto").endpoint_set().ips(0).empty());
+  const auto chosen = asked("endpoint set vm1 mac auto").endpoint_set();
+  CHECK(chosen.choose_mac());
+  CHECK(chosen.mac().empty());
   CHECK(asked("endpoint del vm1").endpoint_del() == "vm1");
 
   CHECK(wrong("endpoint add vm1") == "Not enough information: \"network\" argument is required.");
@@ -236,6 +246,35 @@ TEST_CASE("what the servers do not have yet is refused, and not advertised", "[c
     INFO(word);
     CHECK(help.out.find(word) != std::string::npos);
   }
+}
+
+TEST_CASE("an abbreviation of what is not there yet is told what is", "[cli]") {
+  const std::string_view no = " is not supported by this version";
+  const auto told = [&](std::string_view line, std::string what, std::string_view rest) {
+    CHECK(refused(line) == "Error: " + what + std::string{no} + std::string{rest} + "\n");
+  };
+  told("po add tap0 endpoint vm1", "policy", "; did you mean \"port\"?");
+  told("p", "policy", "; did you mean \"port\"?");
+  told("pol", "policy", "");
+  told("c", "check", "; did you mean \"counters\"?");
+  told("ch", "check", "");
+  told("host s", "host set", "; did you mean \"show\"?");
+  told("host se kvm1", "host set", "");
+  told("policy help", "policy", "");
+}
+
+TEST_CASE("help is JSON too, and takes no word", "[cli]") {
+  FakeBackend backend;
+  for (const std::string line : {"help", "tenant help", "join help", "monitor help"}) {
+    INFO(line);
+    const auto shown = run_line(backend, line).out;
+    CHECK(shown.starts_with("Usage: "));
+    const auto json = run_line(backend, "-j " + line);
+    CHECK(json.exit == Exit::kDone);
+    CHECK(nlohmann::json::parse(json.out) == nlohmann::json{{{"usage", shown}}});
+  }
+  CHECK(wrong("help tenant") == "Error: argument \"tenant\" is wrong: nothing is expected here");
+  CHECK(wrong("tenant help me") == "Error: argument \"me\" is wrong: nothing is expected here");
 }
 
 TEST_CASE("unknown words", "[cli]") {

@@ -39,6 +39,7 @@ offers "allow deny" tenant set red routing ""
 offers "red blue" network add web tenant ""
 offers "vni" network add web tenant red v
 offers "auto" endpoint add vm1 network web ip ""
+offers "auto" endpoint set vm1 mac ""
 offers "web" -S /x join ""
 offers "endpoint" port add tap0 ""
 offers "fdb" monitor f

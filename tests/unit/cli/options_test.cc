@@ -31,7 +31,8 @@ TEST_CASE("every option in its shortest and its longest form", "[cli]") {
   for (const auto* word : {"-d", "-details"}) CHECK(parse({word}).options->details == 1);
   for (const auto* word : {"-br", "-brief"}) CHECK(parse({word}).options->brief);
   for (const auto* word : {"-o", "-oneline"}) CHECK(parse({word}).options->oneline);
-  for (const auto* word : {"-V", "-Version"}) CHECK(parse({word}).options->version);
+  for (const auto* word : {"-V", "-Version", "--Version", "--version"})
+    CHECK(parse({word}).options->version);
   for (const auto* word : {"-h", "-help", "--help"}) CHECK(parse({word}).options->help);
   CHECK(parse({"-ts"}).options->timestamps);
   CHECK(parse({"-echo"}).options->echo);
@@ -82,7 +83,10 @@ TEST_CASE("wrong options are named", "[cli]") {
         "Option \"-jsno\" is unknown, try \"dovectl help\". Did you mean \"-json\"?");
   CHECK(error_of({"-w"}) == "Option \"-w\" is unknown, try \"dovectl help\".");
   CHECK(error_of({"-b"}) ==
-        "Command line is not complete. Try option \"help\" (expected a value behind \"-b\")");
+        "Command line is not complete. Try option \"help\" (expected FILE behind \"-b\")");
+  CHECK(error_of({"--Controller"}).ends_with("(expected ADDR[,ADDR]... behind \"--Controller\")"));
+  CHECK(error_of({"-S"}).ends_with("(expected PATH behind \"-S\")"));
+  CHECK(error_of({"--controller"}).ends_with("Did you mean \"-Controller\"?"));
   CHECK(error_of({"-json=1"}) ==
         "Error: argument \"-json=1\" is wrong: option -json takes no \"=\"");
   CHECK(error_of({"-wait=x"}) ==

@@ -129,7 +129,7 @@ TEST_CASE("a full disk is an error", "[cli]") {
   std::FILE* const full = std::fopen("/dev/full", "w");
   REQUIRE(full != nullptr);
   Printer printer{{}, full};
-  printer.text("x\n");
+  printer.text("usage", "x\n");
   const auto written = printer.finish();
   REQUIRE(!written.ok());
   CHECK(written.error().message == "cannot write: No space left on device");
