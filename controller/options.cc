@@ -21,9 +21,10 @@ struct Words {
 };
 
 void describe(CLI::App& app, Words& words) {
-  app.set_config("--config", "", "Read options from this file, one \"option = value\" a line");
+  app.set_config("--config", "", "Read options from this file, one \"option = value\" a line")
+      ->type_name("FILE");
   app.allow_config_extras(false);
-  app.set_version_flag("--version", std::string{"dove-controller, dove-"} + DOVE_VERSION);
+  app.set_version_flag("-V,--version", std::string{"dove-controller, dove-"} + DOVE_VERSION);
   app.add_option("--listen", words.listen,
                  "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated")
       ->type_name("ADDRESS")
