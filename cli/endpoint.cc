@@ -92,7 +92,7 @@ Result<Action> parse_del_endpoint(Words& words) {
 Result<Action> parse_show_endpoint(Words& words) {
   v1::ShowRequest request;
   request.set_kind(v1::ShowRequest::ENDPOINT);
-  if (words.size() % 2 == 1) {
+  if (words.size() % 2 == 1 || (!words.empty() && words.peek() != "network")) {
     auto name = take_name(words);
     if (!name) return name.error();
     request.set_name(*std::move(name));

@@ -191,6 +191,8 @@ TEST_CASE("endpoint show takes a name, a network, both, or nothing", "[cli]") {
   CHECK(shown("endpoint show vm1 network web") == "vm1@web");
   CHECK(shown("endpoint show network") == "network@");
   CHECK(shown("endpoint show network network network") == "network@network");
+  CHECK(wrong("endpoint show vm1 network") == incomplete_line("a value behind \"network\""));
+  CHECK(wrong("endpoint show vm1 web") == "Error: argument \"web\" is wrong: expected network");
 }
 
 TEST_CASE("host", "[cli]") {
