@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -64,6 +65,7 @@ struct Resend {
 
 struct Actions {
   std::vector<Key> ask;
+  std::optional<IpKey> asker;  // whose query caused the ask, when there is one and it has one key
   std::vector<Key> forget;
   std::vector<KernelChange> kernel;
   std::vector<AnswerQuery> answers;
@@ -74,6 +76,7 @@ struct Actions {
   }
   void clear() noexcept {
     ask.clear();
+    asker.reset();
     forget.clear();
     kernel.clear();
     answers.clear();

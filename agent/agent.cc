@@ -89,8 +89,8 @@ std::string describe(const Port& port, bool deleted) {
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::open(asio::io_context& loop, const Options& options,
-                                           Journal& journal) {
+Result<std::unique_ptr<Agent>> Agent::open(asio::io_context& loop, grpc::CompletionQueue& queue,
+                                           const Options& options, Journal& journal) {
   std::error_code error;
   std::filesystem::create_directories(options.state_dir, error);
   if (error)
@@ -98,14 +98,15 @@ Result<std::unique_ptr<Agent>> Agent::open(asio::io_context& loop, const Options
                                                  options.state_dir.string(), error.message())};
   auto saved = load_state(options.state_file());
   if (!saved) return saved.error();
-  std::unique_ptr<Agent> agent{new Agent{loop, options, journal, *std::move(saved)}};
+  std::unique_ptr<Agent> agent{new Agent{loop, queue, options, journal, *std::move(saved)}};
   auto datapath = Datapath::open(loop, datapath_options(options), *agent);
   if (!datapath) return datapath.error();
   agent->datapath_ = *std::move(datapath);
   return agent;
 }
 
-Agent::Agent(asio::io_context& loop, const Options& options, Journal& journal, State saved)
+Agent::Agent(asio::io_context& loop, grpc::CompletionQueue& queue, const Options& options,
+             Journal& journal, State saved)
     : loop_{loop},
       options_{options},
       journal_{journal},
@@ -116,7 +117,7 @@ Agent::Agent(asio::io_context& loop, const Options& options, Journal& journal, S
       second_timer_{loop},
       saved_point_{saved_.store},
       writer_{options.state_file(), loop.get_executor()},
-      session_{loop, session_options(options, saved_), *this},
+      session_{loop, queue, session_options(options, saved_), *this},
       ports_{session_, *this} {
   if (options.miss_mode == MissMode::kNotify) resolver_.set_well_known_groups(kWellKnownGroups);
 }
@@ -134,6 +135,8 @@ void Agent::start() {
 }
 
 void Agent::stop() {
+  session_.stop();
+  session_.wait_until_ended();
   writer_.save(ports_.state(session_.info().store), nullptr);
   datapath_->shutdown();
 }
@@ -155,7 +158,11 @@ void Agent::end_turn() {
 
 void Agent::tell_controller() {
   session_.forget(actions_.forget);
-  session_.ask(actions_.ask);
+  const auto* ip = actions_.ask.size() == 1 ? std::get_if<IpKey>(&actions_.ask.front()) : nullptr;
+  if (ip != nullptr && actions_.asker)
+    session_.ask(*ip, actions_.asker->ip);
+  else
+    session_.ask(actions_.ask);
 }
 
 void Agent::apply_changes() {

@@ -41,14 +41,16 @@ class AgentWatcher {
 class Agent final : private DatapathListener, private DirectoryListener, private PortHost {
  public:
   // Reads the state file and takes the kernel's side over. The error says why doved cannot run.
-  static Result<std::unique_ptr<Agent>> open(asio::io_context& loop, const Options& options,
-                                             Journal& journal);
+  // A thread waits at `queue`, where the session's operations end.
+  static Result<std::unique_ptr<Agent>> open(asio::io_context& loop, grpc::CompletionQueue& queue,
+                                             const Options& options, Journal& journal);
   ~Agent() override;
 
   void start();
   // Ends the session; what waits for the controller fails.
   void disconnect() { session_.stop(); }
-  // Saves the state and leaves the kernel as it is. Nothing but the destructor may follow.
+  // Ends the session, saves the state and leaves the kernel as it is. Nothing but the destructor may
+  // follow.
   void stop();
   // At most one; must outlive the agent or be unset.
   void set_watcher(AgentWatcher* watcher) noexcept { watcher_ = watcher; }
@@ -73,7 +75,8 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   void counters(std::function<void(CounterList)> done);
 
  private:
-  Agent(asio::io_context& loop, const Options& options, Journal& journal, State saved);
+  Agent(asio::io_context& loop, grpc::CompletionQueue& queue, const Options& options,
+        Journal& journal, State saved);
 
   // DatapathListener
   void on_mac_miss(const MacMiss& miss) override;

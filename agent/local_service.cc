@@ -12,6 +12,7 @@
 
 #include "agent/show.h"
 #include "api/address.h"
+#include "api/server_call.h"
 #include "api/status.h"
 #include "api/transport.h"
 #include "dove/v1/local.grpc.pb.h"
@@ -29,46 +30,54 @@ grpc::Status status_of(const Result<T>& result) {
   return result.ok() ? grpc::Status::OK : api::to_status(result.error());
 }
 
-// Writes a list that is known when it begins. Deletes itself.
-template <class Reply>
-class Listing final : public grpc::ServerWriteReactor<Reply> {
+// Writes a list, which is made on the loop.
+template <class Request, class Reply>
+class Listing final : public api::StreamCall<Request, Reply> {
  public:
-  void begin(std::deque<Reply> parts) {
-    parts_ = std::move(parts);
-    next();
-  }
-  void fail(const Error& error) { this->Finish(api::to_status(error)); }
+  using Make = std::function<Result<std::deque<Reply>>(const Request&)>;
+  Listing(asio::io_context& loop, Make make) : loop_{loop}, make_{std::move(make)} {}
 
  private:
-  void next() {
-    if (parts_.empty()) return this->Finish(grpc::Status::OK);
-    this->StartWrite(&parts_.front());
+  void begin(const Request& request) override {
+    asio::post(loop_, [this, &request] {
+      auto parts = make_(request);
+      if (!parts) return this->finish(api::to_status(parts.error()));
+      parts_ = *std::move(parts);
+      next();
+    });
   }
-  void OnWriteDone(bool ok) override {
+  void next() {
+    if (parts_.empty()) return this->finish(grpc::Status::OK);
+    this->write(parts_.front());
+  }
+  void written(bool ok) override {
     parts_.pop_front();
     if (!ok) parts_.clear();
     next();
   }
-  void OnDone() override { delete this; }
 
+  asio::io_context& loop_;
+  const Make make_;
   std::deque<Reply> parts_;
 };
 
 template <class Reply, class Row>
-std::deque<Reply> in_parts(std::vector<Row> rows) {
+Result<std::deque<Reply>> in_parts(Result<std::vector<Row>> rows) {
+  if (!rows) return rows.error();
   std::deque<Reply> parts;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  for (std::size_t i = 0; i < rows->size(); ++i) {
     if (i % kRowsPerMessage == 0) parts.emplace_back();
-    *parts.back().add_entries() = std::move(rows[i]);
+    *parts.back().add_entries() = std::move((*rows)[i]);
   }
   return parts;
 }
 
-// One who watches. Events wait for a slow reader up to a limit. Alive until gRPC is done with it.
-class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
-                      public std::enable_shared_from_this<Watcher> {
+// One who watches. Events wait for a slow reader up to a limit.
+class Watcher final : public api::StreamCall<v1::MonitorRequest, v1::Event> {
  public:
-  void begin() { self_ = shared_from_this(); }
+  // On the queue's thread: it begins to watch.
+  using Begin = std::function<void(std::shared_ptr<Watcher>)>;
+  explicit Watcher(Begin begin) : begin_{std::move(begin)} {}
 
   void push(const v1::Event& event) {
     {
@@ -82,7 +91,6 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
     write_next();
   }
 
-  // Any thread.
   void close() {
     {
       const std::lock_guard lock{mutex_};
@@ -96,6 +104,10 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
   }
 
  private:
+  void begin(const v1::MonitorRequest& /*request*/) override {
+    begin_(std::static_pointer_cast<Watcher>(shared_from_this()));
+  }
+
   void write_next() {
     {
       const std::lock_guard lock{mutex_};
@@ -108,7 +120,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
       }
       writing_ = true;
     }
-    StartWrite(&current_);
+    write(current_);
   }
 
   void finish_if_idle() {
@@ -116,10 +128,10 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
       const std::lock_guard lock{mutex_};
       if (!closed_ || writing_ || std::exchange(finished_, true)) return;
     }
-    Finish(grpc::Status::OK);
+    finish(grpc::Status::OK);
   }
 
-  void OnWriteDone(bool ok) override {
+  void written(bool ok) override {
     {
       const std::lock_guard lock{mutex_};
       writing_ = false;
@@ -128,10 +140,9 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
     write_next();
     finish_if_idle();
   }
-  void OnCancel() override { close(); }
-  void OnDone() override { const auto self = std::move(self_); }
+  void gone() override { close(); }
 
-  std::shared_ptr<Watcher> self_;
+  const Begin begin_;
   std::mutex mutex_;
   std::deque<v1::Event> events_;
   v1::Event current_;
@@ -196,145 +207,131 @@ Result<void> make_directory(const std::filesystem::path& socket) {
 }  // namespace
 
 // The handlers. Each carries its request to the loop and finishes it from there.
-struct LocalService::Server final : v1::Local::CallbackService {
-  Server(asio::io_context& io, Agent& the_agent)
-      : loop{io}, agent{the_agent}, audience{the_agent} {}
+struct LocalService::Server {
+  using Service = v1::Local::AsyncService;
 
-  using Context = grpc::CallbackServerContext;
-  using Unary = grpc::ServerUnaryReactor;
+  Server(asio::io_context& io, api::CompletionThread& completions, Agent& the_agent)
+      : loop{io}, thread{completions}, agent{the_agent}, audience{the_agent} {}
 
-  Unary* PortAdd(Context* context, const v1::PortAddRequest* request, v1::Port* reply) override {
-    auto* reactor = context->DefaultReactor();
-    asio::post(loop, [=, this] {
-      agent.ports().add(request->dev(), request->endpoint(), [=, this](const Result<Port>& port) {
-        if (port) *reply = show(*port, agent.guest_mtu());
-        reactor->Finish(status_of(port));
+  void start() {
+    serve_ports();
+    serve_networks();
+    serve_shows();
+    api::serve_stream(service, thread, &Service::RequestMonitor, [this] {
+      return std::make_shared<Watcher>([this](const std::shared_ptr<Watcher>& watcher) {
+        asio::post(loop, [this, watcher] { stopping ? watcher->close() : audience.add(watcher); });
       });
     });
-    return reactor;
   }
 
-  Unary* PortDel(Context* context, const v1::PortDelRequest* request,
-                 v1::PortDelReply* /*reply*/) override {
-    auto* reactor = context->DefaultReactor();
-    asio::post(loop, [=, this] {
-      agent.ports().del(request->dev(),
-                        [=](const Result<void>& status) { reactor->Finish(status_of(status)); });
+  // A method whose handler runs on the loop.
+  template <class Request, class Reply, class Owner, class Handler>
+  void serve(void (Owner::*accept)(grpc::ServerContext*, Request*,
+                                   grpc::ServerAsyncResponseWriter<Reply>*, grpc::CompletionQueue*,
+                                   grpc::ServerCompletionQueue*, void*),
+             Handler handler) {
+    api::serve_unary(service, thread, accept,
+                     [this, handler](const Request& request, Reply& reply, api::FinishCall finish) {
+                       asio::post(loop, [=, &request, &reply] { handler(request, reply, finish); });
+                     });
+  }
+
+  // A method that lists what `make` makes on the loop.
+  template <class Request, class Reply, class Owner, class Make>
+  void list(void (Owner::*accept)(grpc::ServerContext*, Request*, grpc::ServerAsyncWriter<Reply>*,
+                                  grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+            Make make) {
+    api::serve_stream(service, thread, accept, [this, make] {
+      return std::make_shared<Listing<Request, Reply>>(loop, make);
     });
-    return reactor;
   }
 
-  Unary* Join(Context* context, const v1::NetworkName* request, v1::JoinReply* reply) override {
-    auto* reactor = context->DefaultReactor();
-    asio::post(loop, [=, this] {
-      agent.ports().join(request->network(), [=](const Result<Vni>& vni) {
-        if (vni) reply->set_vni(vni->value());
-        reactor->Finish(status_of(vni));
-      });
+  void serve_ports() {
+    serve(&Service::RequestPortAdd, [this](const auto& request, auto& reply, const auto& finish) {
+      agent.ports().add(request.dev(), request.endpoint(),
+                        [this, &reply, finish](const Result<Port>& port) {
+                          if (port) reply = show(*port, agent.guest_mtu());
+                          finish(status_of(port));
+                        });
     });
-    return reactor;
+    serve(&Service::RequestPortDel,
+          [this](const auto& request, auto& /*reply*/, const auto& finish) {
+            agent.ports().del(request.dev(), [finish](const Result<void>& status) {
+              finish(status_of(status));
+            });
+          });
+    list(&Service::RequestPortShow,
+         [this](const v1::PortShowRequest& request) { return show_ports(request.dev()); });
   }
 
-  Unary* Leave(Context* context, const v1::NetworkName* request, v1::JoinReply* reply) override {
-    auto* reactor = context->DefaultReactor();
-    asio::post(loop, [=, this] {
-      agent.ports().leave(request->network(), [=](const Result<Vni>& vni) {
-        if (vni) reply->set_vni(vni->value());
-        reactor->Finish(status_of(vni));
-      });
+  Result<std::deque<v1::PortShowReply>> show_ports(const std::string& dev) const {
+    v1::PortShowReply reply;
+    for (const auto& port : agent.ports().list())
+      if (dev.empty() || port.dev == dev) *reply.add_ports() = show(port, agent.guest_mtu());
+    if (!dev.empty() && reply.ports().empty())
+      return Error{ErrorCode::kNotFound, fmt::format("device \"{}\" is no port", dev)};
+    return std::deque<v1::PortShowReply>{std::move(reply)};
+  }
+
+  void serve_networks() {
+    const auto tell = [](v1::JoinReply& reply, const api::FinishCall& finish) {
+      return [&reply, finish](const Result<Vni>& vni) {
+        if (vni) reply.set_vni(vni->value());
+        finish(status_of(vni));
+      };
+    };
+    serve(&Service::RequestJoin, [=, this](const auto& request, auto& reply, const auto& finish) {
+      agent.ports().join(request.network(), tell(reply, finish));
     });
-    return reactor;
-  }
-
-  Unary* Status(Context* context, const v1::StatusRequest* /*request*/,
-                v1::StatusReply* reply) override {
-    auto* reactor = context->DefaultReactor();
-    asio::post(loop, [=, this] {
-      *reply = show_status(agent);
-      reactor->Finish(grpc::Status::OK);
+    serve(&Service::RequestLeave, [=, this](const auto& request, auto& reply, const auto& finish) {
+      agent.ports().leave(request.network(), tell(reply, finish));
     });
-    return reactor;
   }
 
-  Unary* Counters(Context* context, const v1::CountersRequest* /*request*/,
-                  v1::CountersReply* reply) override {
-    auto* reactor = context->DefaultReactor();
-    asio::post(loop, [=, this] {
-      agent.counters([=](const Agent::CounterList& list) {
-        for (const auto& one : list) {
-          auto* counter = reply->add_counters();
-          counter->set_name(one.name);
-          counter->set_value(one.value);
-          counter->set_dev(one.device);
-        }
-        reactor->Finish(grpc::Status::OK);
-      });
+  void serve_shows() {
+    serve(&Service::RequestStatus,
+          [this](const auto& /*request*/, auto& reply, const auto& finish) {
+            reply = show_status(agent);
+            finish(grpc::Status::OK);
+          });
+    serve(&Service::RequestCounters,
+          [this](const auto& /*request*/, auto& reply, const auto& finish) {
+            agent.counters([&reply, finish](const Agent::CounterList& counters) {
+              for (const auto& counter : counters) *reply.add_counters() = show(counter);
+              finish(grpc::Status::OK);
+            });
+          });
+    list(&Service::RequestFdbShow, [this](const v1::TableRequest& request) {
+      return in_parts<v1::FdbReply>(show_fdb(agent, request.network()));
     });
-    return reactor;
-  }
-
-  grpc::ServerWriteReactor<v1::PortShowReply>* PortShow(
-      Context* /*context*/, const v1::PortShowRequest* request) override {
-    auto* listing = new Listing<v1::PortShowReply>;
-    asio::post(loop, [=, this, dev = request->dev()] {
-      v1::PortShowReply reply;
-      for (const auto& port : agent.ports().list())
-        if (dev.empty() || port.dev == dev) *reply.add_ports() = show(port, agent.guest_mtu());
-      if (!dev.empty() && reply.ports().empty())
-        return listing->fail({ErrorCode::kNotFound, fmt::format("device \"{}\" is no port", dev)});
-      listing->begin({reply});
+    list(&Service::RequestNeighbourShow, [this](const v1::TableRequest& request) {
+      return in_parts<v1::NeighbourReply>(show_neighbours(agent, request.network()));
     });
-    return listing;
-  }
-
-  grpc::ServerWriteReactor<v1::FdbReply>* FdbShow(Context* /*context*/,
-                                                  const v1::TableRequest* request) override {
-    auto* listing = new Listing<v1::FdbReply>;
-    asio::post(loop, [=, this, network = request->network()] {
-      auto rows = show_fdb(agent, network);
-      rows ? listing->begin(in_parts<v1::FdbReply>(*std::move(rows))) : listing->fail(rows.error());
-    });
-    return listing;
-  }
-
-  grpc::ServerWriteReactor<v1::NeighbourReply>* NeighbourShow(
-      Context* /*context*/, const v1::TableRequest* request) override {
-    auto* listing = new Listing<v1::NeighbourReply>;
-    asio::post(loop, [=, this, network = request->network()] {
-      auto rows = show_neighbours(agent, network);
-      rows ? listing->begin(in_parts<v1::NeighbourReply>(*std::move(rows)))
-           : listing->fail(rows.error());
-    });
-    return listing;
-  }
-
-  grpc::ServerWriteReactor<v1::Event>* Monitor(Context* /*context*/,
-                                               const v1::MonitorRequest* /*request*/) override {
-    const auto watcher = std::make_shared<Watcher>();
-    watcher->begin();
-    asio::post(loop, [this, watcher] { stopping ? watcher->close() : audience.add(watcher); });
-    return watcher.get();
   }
 
   asio::io_context& loop;
+  api::CompletionThread& thread;
   Agent& agent;
   Audience audience;
+  Service service;
   bool stopping = false;
   std::thread stopper;
   std::unique_ptr<grpc::Server> rpc;
 };
 
-Result<std::unique_ptr<LocalService>> LocalService::open(asio::io_context& loop, Agent& agent,
-                                                         const std::string& socket) {
+Result<std::unique_ptr<LocalService>> LocalService::open(asio::io_context& loop,
+                                                         grpc::ServerBuilder& builder,
+                                                         api::CompletionThread& thread,
+                                                         Agent& agent, const std::string& socket) {
   const auto address = api::parse_address("unix:" + socket);
   if (!address) return address.error();
   if (const auto made = make_directory(socket); !made) return made.error();
-  auto server = std::make_unique<Server>(loop, agent);
-  grpc::ServerBuilder builder;
-  builder.RegisterService(server.get());
+  auto server = std::make_unique<Server>(loop, thread, agent);
+  builder.RegisterService(&server->service);
   auto rpc = api::start_server(builder, std::span{&*address, 1}, false);
   if (!rpc) return rpc.error();
   server->rpc = *std::move(rpc);
+  server->start();
   return std::unique_ptr<LocalService>{new LocalService{std::move(server)}};
 }
 

@@ -2,22 +2,27 @@
 // carried to the loop thread and answered from there; gRPC's threads touch nothing of the agent's.
 #pragma once
 
+#include <grpcpp/server_builder.h>
+
 #include <asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "agent/agent.h"
+#include "api/completion_thread.h"
 #include "core/result.h"
 
 namespace dove::agent {
 
 class LocalService {
  public:
-  // Replaces the socket of a doved that has died; refuses one in use, by name. `loop` and `agent`
-  // must outlive the object.
-  static Result<std::unique_ptr<LocalService>> open(asio::io_context& loop, Agent& agent,
-                                                    const std::string& socket);
+  // Replaces the socket of a doved that has died; refuses one in use, by name. `thread` waits at a
+  // queue of `builder`. All but the socket must outlive the object.
+  static Result<std::unique_ptr<LocalService>> open(asio::io_context& loop,
+                                                    grpc::ServerBuilder& builder,
+                                                    api::CompletionThread& thread,
+                                                    Agent& agent, const std::string& socket);
   ~LocalService();
 
   // Takes no more requests, ends those who watch, and calls `done` on the loop when every request

@@ -1,17 +1,21 @@
 // doved: the DOVE switch of a host. The parts, and who knows whom.
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "agent/agent.h"
 #include "agent/journal.h"
 #include "agent/local_service.h"
 #include "agent/options.h"
+#include "api/completion_thread.h"
 
 namespace {
 
 constexpr int kCannotRun = 2;
+constexpr std::chrono::seconds kStopTime{2};
 
 int finish(const dove::agent::Finish& finish) {
   std::fputs(finish.text.c_str(), finish.code == 0 ? stdout : stderr);
@@ -25,9 +29,13 @@ int run(const dove::agent::Options& options) {
   asio::signal_set signals{loop, SIGTERM, SIGINT};
   std::signal(SIGPIPE, SIG_IGN);
 
-  auto agent = Agent::open(loop, options, journal);
+  // One thread for all of gRPC, the session with the controller and dovectl's calls.
+  grpc::ServerBuilder builder;
+  dove::api::CompletionThread thread{builder.AddCompletionQueue()};
+
+  auto agent = Agent::open(loop, thread.queue(), options, journal);
   if (!agent) return journal.error(agent.error().message), kCannotRun;
-  auto local = LocalService::open(loop, **agent, options.socket);
+  auto local = LocalService::open(loop, builder, thread, **agent, options.socket);
   if (!local) return journal.error(local.error().message), kCannotRun;
 
   signals.async_wait([&](const std::error_code& error, int /*signal*/) {
@@ -42,6 +50,8 @@ int run(const dove::agent::Options& options) {
   (*agent)->start();
   journal.info("doved " DOVE_VERSION " is up");
   loop.run();
+  // A call that nothing can finish any more has no claim on our time.
+  if (!thread.stop(kStopTime)) std::_Exit(0);
   return 0;
 }
 

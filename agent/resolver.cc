@@ -75,7 +75,9 @@ void Resolver::on_event(const AddressQuery& query, TimePoint now, Actions& out) 
   ++state.counters.queries;
   Network* const network = state.network_of(query.target.vni);
   if (network == nullptr || !query.target.ip.is_assignable()) return;
+  const bool first = out.ask.empty();
   IpRecord* const record = state.want(*network, query.target.ip, out);
+  if (first && !out.ask.empty() && query.source) out.asker = {query.target.vni, *query.source};
   if (record != nullptr) state.on_wanted_query(*record, query, out);
 }
 
@@ -171,6 +173,7 @@ void Resolver::on_time(TimePoint now, Actions& out) {
   state.now = now;
   state.waiting.expire(now, [&](const Record& record) { state.count_drop(state.why(record)); });
   state.run_expected(out);
+  state.run_confirmations(out);
   state.run_reviews(out);
   state.run_repairs(out);
 }
@@ -181,6 +184,7 @@ std::optional<TimePoint> Resolver::next_deadline() const {
   const auto consider = [&](TimePoint at) { first = first ? std::min(*first, at) : at; };
   if (!state.reviews.empty()) consider(state.reviews.front().review_at);
   if (!state.expected.empty()) consider(state.expected.front().expected_at);
+  if (!state.confirmations.empty()) consider(state.confirmations.front().at);
   if (!state.repairs.empty()) consider(state.repairs.front().at);
   return first;
 }

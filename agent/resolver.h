@@ -35,7 +35,8 @@ struct Limits {
   std::chrono::milliseconds ask_again{1000};  // an unanswered ask is repeated after this, then
                                               // after twice, four times, eight times this
   std::chrono::milliseconds expect{5};  // the MAC an IP leads to comes with the IP's answer; when
-                                        // it has not after this, it is asked for
+                                        // it has not after this, it is asked for. So late, too,
+                                        // what was told unasked is made sure of
   std::chrono::milliseconds answer_late{
       1000};  // a query this soon after the install is answered too; a miss or a punted frame later
               // than this says that the kernel lost the entry

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/arena.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/support/client_callback.h>
+#include <grpcpp/support/async_stream.h>
 
 #include <algorithm>
 #include <asio/post.hpp>
@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "agent/session_message.h"
+#include "api/completion_thread.h"
 #include "api/convert.h"
 #include "api/status.h"
 #include "api/transport.h"
@@ -87,23 +88,18 @@ bool is_refusal(const Error& error) {
 
 // One attempt and, if it goes well, one session. Keeps itself alive until gRPC is done with it.
 //
-// `mutex_` guards what gRPC's threads and the loop share. No gRPC call is made while it is held.
-// The hold (in gRPC's sense) lets the loop start operations; it is given up once, when the stream
-// is closed and nothing is being read or written.
-class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::FromController>,
-                              public std::enable_shared_from_this<Stream> {
+// `mutex_` guards what gRPC's thread and the loop share. No gRPC call is made while it is held. The
+// stream is finished once, when it is closed and nothing is being started, read or written.
+class Session::Stream final : public std::enable_shared_from_this<Stream> {
  public:
   Stream(asio::io_context& loop, Session* session, const std::shared_ptr<grpc::Channel>& channel)
       : loop_{loop}, session_{session}, stub_{v1::AgentSession::NewStub(channel)} {}
 
   // --- on the loop thread
-  void start() {
+  void start(grpc::CompletionQueue& queue) {
     self_ = shared_from_this();
-    stub_->async()->Session(&context_, this);
-    AddHold();
-    reading_ = stock_in_.take();
-    StartRead(reading_->get());
-    StartCall();
+    stream_ = stub_->PrepareAsyncSession(&context_, &queue);
+    stream_->StartCall(&on_started_);
   }
 
   // Nothing is delivered any more; the stream ends soon.
@@ -119,16 +115,18 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
     {
       const std::lock_guard lock{mutex_};
       closed_ = true;
-      last = take_hold();
+      last = is_last();
     }
-    if (last) RemoveHold();
+    if (last) finish();
   }
 
   bool is_done() const { return done_->load(); }
   void wait_until_done() const { done_->wait(false); }
 
   // Asks when `ask`, else forgets. How many were not taken for want of room.
-  std::size_t send_keys(bool ask, std::span<const Key> keys) {
+  // `asker`: of one key in a message of its own.
+  std::size_t send_keys(bool ask, std::span<const Key> keys,
+                        const std::optional<IpAddress>& asker = std::nullopt) {
     {
       const std::lock_guard lock{mutex_};
       while (!keys.empty()) {
@@ -137,6 +135,8 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
         const auto part = keys.first(std::min(keys.size(), kKeysPerMessage - slot->keys));
         api::add_keys(part, ask ? (*slot)->mutable_ask() : (*slot)->mutable_forget());
         slot->keys += part.size();
+        if (asker && slot->keys == 1)
+          api::set_bytes((*slot)->mutable_ask()->mutable_sets(0)->mutable_asker(), *asker);
         keys = keys.subspan(part.size());
       }
     }
@@ -154,8 +154,24 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
   }
 
  private:
-  // --- gRPC's reactions, on its threads
-  void OnReadDone(bool ok) override {
+  // --- what gRPC says, on its thread
+  void started(bool ok) {
+    bool last = false;
+    bool read = false;
+    {
+      const std::lock_guard lock{mutex_};
+      starting_ = false;
+      if (!ok) closed_ = true;
+      read = !closed_;
+      if (read) reading_ = stock_in_.take();
+      last = is_last();
+    }
+    if (read) read_next();
+    write_next();
+    if (last) finish();
+  }
+
+  void read(bool ok) {
     bool more = false;
     bool last = false;
     {
@@ -168,29 +184,28 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
       } else {
         closed_ = true;
       }
-      last = take_hold();
+      last = is_last();
     }
     if (ok) deliver_soon();
-    if (more) StartRead(reading_->get());
-    if (last) RemoveHold();
+    if (more) read_next();
+    if (last) finish();
   }
 
-  void OnWriteDone(bool ok) override {
+  void written(bool ok) {
     bool last = false;
     {
       const std::lock_guard lock{mutex_};
       stock_out_.give_back(std::move(writing_));
       if (!ok) closed_ = true;
-      last = take_hold();
+      last = is_last();
     }
-    if (last) RemoveHold();
+    if (last) finish();
     write_next();
   }
 
-  // The stream goes where the loop is: a channel that ended on gRPC's own thread, the last one of
-  // the process, would have that thread wait for itself. Once done_ is set all of it may be gone.
-  void OnDone(const grpc::Status& status) override {
-    deliver_soon(status);
+  // The stream goes where the loop is, with its channel. Once done_ is set all of it may be gone.
+  void finished(bool /*always*/) {
+    deliver_soon(status_);
     const auto done = done_;
     asio::post(loop_, [self = std::move(self_)] {});
     done->store(true);
@@ -198,10 +213,12 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
   }
 
   // --- either
-  // With the lock held. True: the caller must give up the hold.
-  bool take_hold() {
-    return closed_ && !reading_ && !writing_ && !std::exchange(hold_taken_, true);
+  // With the lock held. True, once: the caller must finish().
+  bool is_last() {
+    return closed_ && !starting_ && !reading_ && !writing_ && !std::exchange(finishing_, true);
   }
+  void finish() { stream_->Finish(&status_, &on_finished_); }
+  void read_next() { stream_->Read(reading_->get(), &on_read_); }
 
   // With the lock held.
   Outbound* room_for_keys(bool ask) {
@@ -217,11 +234,11 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
   void write_next() {
     {
       const std::lock_guard lock{mutex_};
-      if (closed_ || writing_ || unsent_.empty()) return;
+      if (closed_ || starting_ || writing_ || unsent_.empty()) return;
       writing_ = std::move(unsent_.front());
       unsent_.pop_front();
     }
-    StartWrite(writing_->get());
+    stream_->Write(**writing_, &on_written_);
   }
 
   void deliver_soon(const std::optional<grpc::Status>& outcome = std::nullopt) {
@@ -259,7 +276,7 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
       resume = !reading_ && !closed_ && !batch.empty() && unread_.size() < kMessagesUnread;
       if (resume) reading_ = stock_in_.take();
     }
-    if (resume) StartRead(reading_->get());
+    if (resume) read_next();
   }
 
   void report(const grpc::Status& status) {
@@ -274,7 +291,9 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
   Session* session_;  // loop thread only; null: nobody listens any more
   const std::unique_ptr<v1::AgentSession::Stub> stub_;
   grpc::ClientContext context_;
-  std::shared_ptr<Stream> self_;  // until OnDone
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::FromAgent, v1::FromController>> stream_;
+  grpc::Status status_;
+  std::shared_ptr<Stream> self_;  // until finished()
   const std::shared_ptr<std::atomic<bool>> done_ = std::make_shared<std::atomic<bool>>(false);
 
   std::mutex mutex_;
@@ -287,12 +306,20 @@ class Session::Stream final : public grpc::ClientBidiReactor<v1::FromAgent, v1::
   Stock<v1::FromController> stock_in_;
   std::optional<grpc::Status> outcome_;
   bool posted_ = false;
+  bool starting_ = true;
   bool closed_ = false;
-  bool hold_taken_ = false;
+  bool finishing_ = false;
+
+  api::OperationOf<Stream, &Stream::started> on_started_{*this};
+  api::OperationOf<Stream, &Stream::read> on_read_{*this};
+  api::OperationOf<Stream, &Stream::written> on_written_{*this};
+  api::OperationOf<Stream, &Stream::finished> on_finished_{*this};
 };
 
-Session::Session(asio::io_context& loop, Options options, DirectoryListener& listener)
+Session::Session(asio::io_context& loop, grpc::CompletionQueue& queue, Options options,
+                 DirectoryListener& listener)
     : loop_{loop},
+      queue_{queue},
       options_{std::move(options)},
       listener_{listener},
       retry_timer_{loop},
@@ -305,6 +332,10 @@ Session::Session(asio::io_context& loop, Options options, DirectoryListener& lis
 
 Session::~Session() {
   if (stream_) drop_stream();
+  wait_until_ended();
+}
+
+void Session::wait_until_ended() const {
   for (const auto& stream : dropped_) stream->wait_until_done();
 }
 
@@ -339,7 +370,7 @@ void Session::connect() {
   const auto channel = api::make_channel(address, options_.insecure);
   if (!channel) return ended(channel.error(), true);
   stream_ = std::make_shared<Stream>(loop_, this, *channel);
-  stream_->start();
+  stream_->start(queue_);
   say_hello();
   watch();
 }
@@ -608,6 +639,14 @@ void Session::ask(std::span<const Key> keys) {
   if (!ready_ || keys.empty()) return;
   const auto dropped = stream_->send_keys(true, keys);
   counters_.keys_asked += keys.size() - dropped;
+  counters_.keys_dropped += dropped;
+}
+
+void Session::ask(const IpKey& key, const IpAddress& asker) {
+  if (!ready_) return;
+  const Key keys[] = {key};
+  const auto dropped = stream_->send_keys(true, keys, asker);
+  counters_.keys_asked += 1 - dropped;
   counters_.keys_dropped += dropped;
 }
 

@@ -11,6 +11,8 @@
 // asked asks again) and requests fail.
 #pragma once
 
+#include <grpcpp/completion_queue.h>
+
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <chrono>
@@ -72,12 +74,16 @@ class Session final : public Directory {
     std::uint64_t malformed = 0;     // parts of messages that made no sense
   };
 
-  Session(asio::io_context& loop, Options options, DirectoryListener& listener);
+  // A thread waits at `queue` (api::CompletionThread). All three outlive the object.
+  Session(asio::io_context& loop, grpc::CompletionQueue& queue, Options options,
+          DirectoryListener& listener);
   ~Session() override;
 
   void start();
   // For good. Requests still waiting fail.
   void stop();
+  // After stop(): waits until gRPC does nothing for it any more.
+  void wait_until_ended() const;
   // The kernel's state is that of this revision; said when there is nothing better to do.
   void applied(std::uint64_t revision);
   Info info() const;
@@ -95,6 +101,8 @@ class Session final : public Directory {
               Completion<void> done) override;
   void announce(const IpKey& address, MacAddress mac, Completion<void> done) override;
   void ask(std::span<const Key> keys) override;
+  // One address, for a guest of this host's that has the address `asker`.
+  void ask(const IpKey& key, const IpAddress& asker);
   void forget(std::span<const Key> keys) override;
 
  private:
@@ -126,6 +134,7 @@ class Session final : public Directory {
   Value* check(Result<Value>& parsed);
 
   asio::io_context& loop_;
+  grpc::CompletionQueue& queue_;
   const Options options_;
   DirectoryListener& listener_;
   asio::steady_timer retry_timer_;

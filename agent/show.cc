@@ -138,6 +138,14 @@ v1::Port show(const Port& port, unsigned mtu) {
   return message;
 }
 
+v1::Counter show(const Agent::Counter& counter) {
+  v1::Counter message;
+  message.set_name(counter.name);
+  message.set_value(counter.value);
+  message.set_dev(counter.device);
+  return message;
+}
+
 v1::StatusReply show_status(const Agent& agent) {
   const auto session = agent.session();
   const auto age = std::chrono::steady_clock::now() - session.since;

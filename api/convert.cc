@@ -88,6 +88,7 @@ Result<Binding> parse_ip_binding(const v1::Binding& message, Vni vni, Verdict ve
   const auto owner = parse_mac(message.owner());
   if (!owner) return wrong_length("binding's owner", message.owner().size(), "6");
   binding.mac = *owner;
+  binding.introduced = message.introduced();
   return Binding{binding};
 }
 
@@ -196,6 +197,7 @@ void write(const IpBinding& binding, v1::Binding* message) {
   write_common(binding, message);
   set_bytes(message->mutable_ip(), binding.key.ip);
   if (binding.verdict == Verdict::kFound) set_bytes(message->mutable_owner(), binding.mac);
+  if (binding.introduced) message->set_introduced(true);
 }
 
 Result<HostEntry> parse_host(const v1::HostRecord& message) {

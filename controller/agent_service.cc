@@ -1,19 +1,34 @@
 #include "controller/agent_service.h"
 
 #include <fmt/format.h>
+#include <grpcpp/support/async_stream.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
+#include <thread>
 
 #include "api/status.h"
 #include "core/name.h"
 
 namespace dove::controller {
+
+// What the streams of one queue share.
+struct AgentService::Home {
+  v1::AgentSession::AsyncService& service;
+  api::CompletionThread& thread;
+  Registry& registry;
+  Sessions& sessions;
+  const Outbox::Limits limits;
+};
+
 namespace {
 
 // Requests of one agent that wait for their reply; beyond, it is heard no further until one is
 // done.
 constexpr int kRequests = 256;
+
+constexpr unsigned kThreads = 4;
 
 Result<Hello> parse_hello(const v1::Hello& message) {
   if (message.protocol() != api::kProtocol)
@@ -41,36 +56,69 @@ Status check_form(const v1::Request& request) {
   return network_status(announce.vni());
 }
 
-// Reads one message at a time, and pauses while too much of what it caused still waits. Ends when
-// the stream breaks, when what comes is malformed, or when close() is called; lives until gRPC is
-// done with it (self_), and longer while others hold it.
-class AgentStream final : public grpc::ServerBidiReactor<v1::FromAgent, v1::FromController>,
-                          public Peer,
-                          public std::enable_shared_from_this<AgentStream> {
- public:
-  AgentStream(Registry& registry, Sessions& sessions, const Outbox::Limits& limits)
-      : Peer{limits}, registry_{registry}, sessions_{sessions} {}
+// How many threads answer. More than the cores have no use, and each is woken by its own streams
+// alone.
+unsigned thread_count() {
+  return std::clamp(std::thread::hardware_concurrency() / 2, 1U, kThreads);
+}
 
-  void start() {
-    self_ = shared_from_this();
-    StartRead(&incoming_);
+// Waits for an agent; when one has come the next stream waits. Reads one message at a time, and
+// pauses while too much of what it caused still waits. Ends when the stream breaks, when what comes
+// is malformed, or when close() is called; lives until gRPC is done with it (self_), and longer
+// while others hold it.
+class AgentStream final : public Peer, public std::enable_shared_from_this<AgentStream> {
+ public:
+  using Home = AgentService::Home;
+
+  explicit AgentStream(const Home& home)
+      : Peer{home.limits}, home_{home}, registry_{home.registry}, sessions_{home.sessions} {}
+
+  static void wait(const Home& home) {
+    const auto stream = std::make_shared<AgentStream>(home);
+    stream->self_ = stream;
+    stream->context_.AsyncNotifyWhenDone(&stream->on_gone_);
+    auto& queue = home.thread.server_queue();
+    home.service.RequestSession(&stream->context_, &stream->stream_, &queue, &queue,
+                                &stream->on_begun_);
   }
 
   void flush() override {
-    if (const auto* message = outbox.begin_write()) StartWrite(message);
+    if (const auto* message = outbox.begin_write()) stream_.Write(*message, &on_written_);
   }
 
   void close(const Error& reason) override { finish(api::to_status(reason)); }
 
  private:
-  void OnReadDone(bool ok) override {
-    if (!ok) return finish(grpc::Status::OK);
-    const auto status = handle();
-    if (!status) return finish(api::to_status(status.error()));
-    read_on(false);
+  // --- what gRPC says, on its queue's thread
+  void begun(bool ok) {
+    if (!ok) {  // the server stops, and no agent came
+      const auto self = std::move(self_);
+      return;
+    }
+    hold_ = home_.thread.hold();
+    if (!hold_) {
+      const std::lock_guard lock{mutex_};
+      finished_ = grpc::Status::CANCELLED;
+      finishing_ = told_ = true;
+      reading_ = false;
+      return;
+    }
+    wait(home_);
+    stream_.Read(&incoming_, &on_read_);
   }
 
-  void OnWriteDone(bool ok) override {
+  void read(bool ok) {
+    const auto status = ok ? handle() : Status{};
+    if (ok && status) return read_on(false);
+    finish(status ? grpc::Status::OK : api::to_status(status.error()));
+    {
+      const std::lock_guard lock{mutex_};
+      reading_ = false;
+    }
+    leave_if_over();
+  }
+
+  void written(bool ok) {
     outbox.end_write();
     if (!ok) return finish(grpc::Status::OK);
     finish_if_due();
@@ -78,13 +126,33 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::FromAgent, v1::From
     read_on(true);
   }
 
-  void OnCancel() override { finish(grpc::Status::CANCELLED); }
-
-  void OnDone() override {
-    const auto self = std::move(self_);
+  // The agent has gone, or the stream was finished.
+  void gone(bool /*always*/) {
+    finish(grpc::Status::CANCELLED);
     {
       const std::lock_guard lock{mutex_};
+      gone_ = true;
+    }
+    leave_if_over();
+  }
+
+  void told(bool /*whether it heard*/) {
+    {
+      const std::lock_guard lock{mutex_};
+      told_ = true;
+    }
+    leave_if_over();
+  }
+
+  // gRPC has said everything that it will say.
+  void leave_if_over() {
+    std::shared_ptr<AgentStream> self;
+    {
+      const std::lock_guard lock{mutex_};
+      if (!gone_ || !told_ || reading_ || done_) return;
       done_ = true;
+      hold_.reset();
+      self = std::move(self_);
       if (!admitted_) return;
     }
     sessions_.end(*this);
@@ -95,9 +163,12 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::FromAgent, v1::From
       case v1::FromAgent::kHello:
         return handle(incoming_.hello());
       case v1::FromAgent::kAsk:
-        return handle(incoming_.ask(), [this] { sessions_.ask(*this, keys_); });
+        return handle(incoming_.ask(), [this] { return ask(); });
       case v1::FromAgent::kForget:
-        return handle(incoming_.forget(), [this] { sessions_.forget(*this, keys_); });
+        return handle(incoming_.forget(), [this] {
+          sessions_.forget(*this, keys_);
+          return Status{};
+        });
       case v1::FromAgent::kRequest:
         return handle(incoming_.request());
       default:
@@ -135,7 +206,19 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::FromAgent, v1::From
     if (!admitted_) return before_hello();
     keys_.clear();
     if (auto status = api::parse_keys(message, keys_); !status) return status;
-    then();
+    return then();
+  }
+
+  Status ask() {
+    const auto& message = incoming_.ask();
+    const auto* ip = keys_.size() == 1 ? std::get_if<IpKey>(&keys_.front()) : nullptr;
+    if (ip == nullptr || message.sets(0).asker().empty()) {
+      sessions_.ask(*this, keys_);
+      return {};
+    }
+    const auto asker = api::parse_ip(message.sets(0).asker());
+    if (!asker) return Error{ErrorCode::kInvalid, "the asker's IP is neither 4 nor 16 bytes long"};
+    sessions_.ask(*this, *ip, *asker);
     return {};
   }
 
@@ -175,7 +258,7 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::FromAgent, v1::From
       if (!reading_) return;
       ++starting_reads_;
     }
-    StartRead(&incoming_);
+    stream_.Read(&incoming_, &on_read_);
     {
       const std::lock_guard lock{mutex_};
       --starting_reads_;
@@ -199,12 +282,16 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::FromAgent, v1::From
       if (!finished_ || finishing_ || starting_reads_ != 0 || !outbox.close()) return;
       finishing_ = true;
     }
-    Finish(*finished_);
+    stream_.Finish(*finished_, &on_told_);
   }
 
+  const Home& home_;
   Registry& registry_;
   Sessions& sessions_;
-  std::shared_ptr<AgentStream> self_;  // until OnDone
+  grpc::ServerContext context_;
+  grpc::ServerAsyncReaderWriter<v1::FromController, v1::FromAgent> stream_{&context_};
+  std::shared_ptr<AgentStream> self_;   // until gRPC is done
+  api::CompletionThread::Hold hold_;    // likewise
 
   // Used by the one who handles the message, and there is one at a time.
   v1::FromAgent incoming_;
@@ -218,17 +305,38 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::FromAgent, v1::From
   int requests_ = 0;
   int starting_reads_ = 0;
   bool finishing_ = false;
+  bool gone_ = false;
+  bool told_ = false;
   bool done_ = false;
   std::optional<grpc::Status> finished_;
+
+  api::OperationOf<AgentStream, &AgentStream::begun> on_begun_{*this};
+  api::OperationOf<AgentStream, &AgentStream::read> on_read_{*this};
+  api::OperationOf<AgentStream, &AgentStream::written> on_written_{*this};
+  api::OperationOf<AgentStream, &AgentStream::gone> on_gone_{*this};
+  api::OperationOf<AgentStream, &AgentStream::told> on_told_{*this};
 };
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::FromAgent, v1::FromController>* AgentService::Session(
-    grpc::CallbackServerContext*) {
-  const auto stream = std::make_shared<AgentStream>(registry_, sessions_, limits_);
-  stream->start();
-  return stream.get();
+AgentService::AgentService(grpc::ServerBuilder& builder, Registry& registry, Sessions& sessions,
+                           const Outbox::Limits& limits)
+    : registry_{registry}, sessions_{sessions}, limits_{limits} {
+  builder.RegisterService(&service_);
+  for (unsigned i = 0; i < thread_count(); ++i) queues_.push_back(builder.AddCompletionQueue());
+}
+
+AgentService::~AgentService() = default;
+
+void AgentService::start() {
+  for (auto& queue : queues_) {
+    auto& thread =
+        *threads_.emplace_back(std::make_unique<api::CompletionThread>(std::move(queue)));
+    homes_.push_back(
+        std::make_unique<Home>(Home{service_, thread, registry_, sessions_, limits_}));
+    AgentStream::wait(*homes_.back());
+  }
+  queues_.clear();
 }
 
 }  // namespace dove::controller

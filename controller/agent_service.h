@@ -1,25 +1,45 @@
 // Sessions of agents over gRPC: one stream each. Answers asks on the thread that read them.
 #pragma once
 
+#include <grpcpp/server_builder.h>
+
+#include <memory>
+#include <vector>
+
+#include "api/completion_thread.h"
 #include "controller/registry.h"
 #include "controller/sessions.h"
 #include "dove/v1/agent.grpc.pb.h"
 
 namespace dove::controller {
 
-class AgentService final : public v1::AgentSession::CallbackService {
+class AgentService {
  public:
-  // Both must outlive the service's streams.
-  AgentService(Registry& registry, Sessions& sessions, const Outbox::Limits& limits = {})
-      : registry_{registry}, sessions_{sessions}, limits_{limits} {}
+  // Registers with the server to be built. Registry and sessions must outlive this.
+  AgentService(grpc::ServerBuilder& builder, Registry& registry, Sessions& sessions,
+               const Outbox::Limits& limits = {});
+  ~AgentService();
+  AgentService(const AgentService&) = delete;
+  AgentService& operator=(const AgentService&) = delete;
 
-  grpc::ServerBidiReactor<v1::FromAgent, v1::FromController>* Session(
-      grpc::CallbackServerContext* context) override;
+  // Takes sessions from now on. The server has been started.
+  void start();
+  // Waits until all streams have ended. The server has been shut down, which ends them, and is still
+  // there.
+  void stop() { threads_.clear(); }
+  // One that has room for calls of other services. Between start() and stop().
+  api::CompletionThread& thread() noexcept { return *threads_.front(); }
+
+  struct Home;
 
  private:
+  v1::AgentSession::AsyncService service_;
   Registry& registry_;
   Sessions& sessions_;
   const Outbox::Limits limits_;
+  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;  // until start()
+  std::vector<std::unique_ptr<Home>> homes_;
+  std::vector<std::unique_ptr<api::CompletionThread>> threads_;  // last: they use the above
 };
 
 }  // namespace dove::controller

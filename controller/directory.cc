@@ -92,6 +92,23 @@ void Directory::ask(ReaderId reader, const IpKey& key, Listener& listener) {
   tell_owner(reader, asked.binding, listener);
 }
 
+std::optional<HostId> Directory::host_of(const IpKey& key) const {
+  const auto address = ips_.find(key);
+  if (address == ips_.end() || address->second.binding.verdict != Verdict::kFound) return {};
+  const auto owner = macs_.find({key.vni, address->second.binding.mac});
+  if (owner == macs_.end() || owner->second.binding.verdict != Verdict::kFound) return {};
+  return owner->second.binding.host;
+}
+
+void Directory::introduce(ReaderId reader, const IpKey& key, Listener& listener) {
+  auto& introduced = slot(key);
+  if (!add_reader(introduced, interests_[reader].ips, reader)) return;
+  auto binding = introduced.binding;
+  binding.introduced = true;
+  listener.tell(reader, binding);
+  tell_owner(reader, binding, listener);
+}
+
 void Directory::tell_owner(ReaderId reader, const IpBinding& binding, Listener& listener) {
   if (binding.verdict == Verdict::kFound) ask(reader, {binding.key.vni, binding.mac}, listener);
 }

@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -47,6 +48,11 @@ class Directory {
   void forget(ReaderId reader, const IpKey& key);
   void forget_all(ReaderId reader);
   std::size_t interest(ReaderId reader) const;  // how many keys
+
+  // Where the endpoint that an address leads to is active; empty: the address leads nowhere.
+  std::optional<HostId> host_of(const IpKey& key) const;
+  // As if `reader` had asked, and marked as an introduction. Says nothing to whom is told anyway.
+  void introduce(ReaderId reader, const IpKey& key, Listener& listener);
 
   // The commit `revision` made these so. Readers are told what differs from before.
   void update(std::uint64_t revision, std::span<const MacBinding> macs,

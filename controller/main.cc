@@ -72,19 +72,20 @@ Status serve(const Options& options, const sigset_t& signals) {
   auto registry = Registry::open(**store, sessions);
   if (!registry) return registry.error();
 
-  ManagementService management{**registry};
-  AgentService agents{**registry, sessions};
   grpc::ServerBuilder builder;
-  builder.RegisterService(&management);
-  builder.RegisterService(&agents);
+  ManagementService management{builder, **registry};
+  AgentService agents{builder, **registry, sessions};
   auto server = api::start_server(builder, options.listen, options.insecure);
   if (!server) return server.error();
+  agents.start();
+  management.start(agents.thread());
   for (const auto& address : options.listen) spdlog::info("listening on {}", address.to_string());
 
   int signal = 0;
   sigwait(&signals, &signal);
   spdlog::info("stopping: {}", strsignal(signal));
   (*server)->Shutdown(std::chrono::system_clock::now() + kGrace);
+  agents.stop();
   return {};
 }
 

@@ -1,23 +1,24 @@
 // What people ask for over gRPC: changes and shows.
 #pragma once
 
+#include <grpcpp/server_builder.h>
+
+#include "api/completion_thread.h"
 #include "controller/registry.h"
 #include "dove/v1/management.grpc.pb.h"
 
 namespace dove::controller {
 
-class ManagementService final : public v1::Management::CallbackService {
+class ManagementService {
  public:
-  // `registry` must outlive the service's calls.
-  explicit ManagementService(Registry& registry) : registry_{registry} {}
+  // Registers with the server to be built. `registry` must outlive its calls.
+  ManagementService(grpc::ServerBuilder& builder, Registry& registry);
 
-  grpc::ServerUnaryReactor* Change(grpc::CallbackServerContext* context,
-                                   const v1::ChangeRequest* request,
-                                   v1::ChangeReply* reply) override;
-  grpc::ServerWriteReactor<v1::ShowReply>* Show(grpc::CallbackServerContext* context,
-                                                const v1::ShowRequest* request) override;
+  // Takes calls from now on, on `thread`. The server has been started.
+  void start(api::CompletionThread& thread);
 
  private:
+  v1::Management::AsyncService service_;
   Registry& registry_;
 };
 

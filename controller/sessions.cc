@@ -18,7 +18,7 @@ class Sessions::Delivery final : public Directory::Listener {
     for (const auto reader : resynced_) sessions_.directory_.forget_all(reader);
     std::vector<std::shared_ptr<Peer>> flush;
     std::vector<std::shared_ptr<Peer>> close;
-    for (const auto reader : touched_)
+    for (const auto reader : order_)
       if (auto* session = sessions_.live(reader)) flush.push_back(session->peer);
     for (const auto reader : stuck_)
       if (auto* session = sessions_.live(reader)) close.push_back(session->peer);
@@ -35,7 +35,7 @@ class Sessions::Delivery final : public Directory::Listener {
   void send(ReaderId reader, v1::FromController&& message) {
     auto* session = sessions_.live(reader);
     if (session == nullptr) return;
-    touched_.insert(reader);
+    touch(reader);
     if (!session->peer->outbox.add(std::move(message))) stuck_.insert(reader);
   }
 
@@ -57,10 +57,14 @@ class Sessions::Delivery final : public Directory::Listener {
       auto* session = sessions_.live(reader);
       last_reader_ = reader;
       last_peer_ = session == nullptr ? nullptr : session->peer.get();
-      touched_.insert(reader);
+      touch(reader);
     }
     if (last_peer_ != nullptr && !last_peer_->outbox.add(binding, sessions_.revision_))
       resynced_.insert(reader);
+  }
+
+  void touch(ReaderId reader) {
+    if (touched_.insert(reader).second) order_.push_back(reader);
   }
 
   Sessions& sessions_;
@@ -68,6 +72,7 @@ class Sessions::Delivery final : public Directory::Listener {
   ReaderId last_reader_ = 0;  // most often the same one many times
   Peer* last_peer_ = nullptr;
   std::set<ReaderId> touched_;
+  std::vector<ReaderId> order_;  // who asked is told before others are
   std::set<ReaderId> resynced_;
   std::set<ReaderId> stuck_;
   std::vector<std::pair<std::shared_ptr<Peer>, Error>> replaced_;
@@ -166,6 +171,23 @@ void Sessions::ask(Peer& peer, std::span<const Key> keys) {
     return delivery.resync(peer.reader);
   for (const auto& key : keys)
     std::visit([&](const auto& k) { directory_.ask(peer.reader, k, delivery); }, key);
+}
+
+void Sessions::ask(Peer& peer, const IpKey& key, const IpAddress& asker) {
+  Delivery delivery{*this};
+  if (live(peer.reader) == nullptr) return;
+  if (directory_.interest(peer.reader) + 2 > options_.interest) return delivery.resync(peer.reader);
+  directory_.ask(peer.reader, key, delivery);
+  introduce({key.vni, asker}, peer.host, key, delivery);
+}
+
+void Sessions::introduce(const IpKey& asker, HostId from, const IpKey& key, Delivery& delivery) {
+  const auto to = directory_.host_of(key);
+  if (!to || *to == from || directory_.host_of(asker) != from) return;
+  const auto reader = by_host_.find(*to);
+  if (reader == by_host_.end() || directory_.interest(reader->second) + 2 > options_.interest)
+    return;
+  directory_.introduce(reader->second, asker, delivery);
 }
 
 void Sessions::forget(Peer& peer, std::span<const Key> keys) {

@@ -78,6 +78,9 @@ class Sessions {
 
   // --- any thread
   void ask(Peer& peer, std::span<const Key> keys);
+  // One address, for a guest of the peer's with the address `asker`. Whoever is found will have to
+  // answer, so its host is told where the asker is.
+  void ask(Peer& peer, const IpKey& key, const IpAddress& asker);
   void forget(Peer& peer, std::span<const Key> keys);
   void send(Peer& peer, v1::FromController&& message);
   // The peer's stream has ended. What its host owns and has joined stays.
@@ -107,6 +110,7 @@ class Sessions {
   void tell_network(const Network& network, Delivery& delivery);
   void end_network(Vni vni, Delivery& delivery);
   void tell_loss(const Loss& loss, Delivery& delivery);
+  void introduce(const IpKey& asker, HostId from, const IpKey& key, Delivery& delivery);
   void settle(Live& session, Delivery& delivery);
 
   const Options options_;

@@ -38,6 +38,9 @@ struct IpBinding {
   std::uint64_t generation = 0;  // of the (VNI, IP) record
   std::uint64_t revision = 0;
   std::chrono::milliseconds ttl{0};
+  // Nobody asked: a guest that has it wants to talk to one of this host's, which will have to
+  // answer.
+  bool introduced = false;
 
   friend bool operator==(const IpBinding&, const IpBinding&) = default;
 };

@@ -58,8 +58,58 @@ void Resolver::State::on_binding(const MacBinding& binding, Actions& out) {
   settle(*record, out);
 }
 
+// Its controller counts us as interested, as if we had asked, unless a forget of ours crossed this.
+void Resolver::State::meet(const IpKey& key, Actions& out) {
+  Network* const network = records.network(key.vni);
+  if (network == nullptr || !key.ip.is_assignable() || !online) return;
+  IpRecord* record = network->ips.find(key.ip);
+  if (record != nullptr && record->session == session) return;
+  if (record == nullptr) {
+    if (!make_room(*network, out)) return;
+    record = &network->ips.add(*network, key.ip);
+    RecordStore::count(*record);
+  }
+  record->wanted_until = now + limits.wait;
+  record->asking = true;
+  record->rounds = 1;
+  record->session = session;
+  review_later(*record);
+  confirm_later(key, out);
+}
+
+// We are told of the key without having asked. If a forget of ours crossed that, we are not told
+// what comes after it, so we ask; not at once, because guests wait for what was told.
+void Resolver::State::confirm_later(const Key& key, Actions& out) {
+  if (!forgotten.may_contain(key, now)) return;
+  if (confirmations.size() < limits.repairs)
+    confirmations.push_back({now + limits.expect, key});
+  else
+    confirm(key, out);
+}
+
+void Resolver::State::confirm(const Key& key, Actions& out) {
+  const bool counted = std::visit(
+      [&](const auto& k) {
+        const auto* record = records.find(k);
+        return record != nullptr && record->session == session;
+      },
+      key);
+  if (!counted || !online) return;
+  out.ask.push_back(key);
+  ++counters.asks;
+}
+
+void Resolver::State::run_confirmations(Actions& out) {
+  while (!confirmations.empty() && confirmations.front().at <= now) {
+    const Key key = confirmations.front().key;
+    confirmations.pop_front();
+    confirm(key, out);
+  }
+}
+
 void Resolver::State::on_binding(const IpBinding& binding, Actions& out) {
   ++counters.answers;
+  if (binding.introduced) meet(binding.key, out);
   IpRecord* const record = records.find(binding.key);
   if (record == nullptr || record->session != session) return on_unknown(binding.key, out);
   if (!accept(binding, *record)) return;
@@ -110,13 +160,13 @@ void Resolver::State::lead_nowhere(IpRecord& record) {
 
 // Its binding comes with that of the IP which leads to it.
 void Resolver::State::expect(MacRecord& record, Actions& out) {
-  if (forgotten.may_contain(key(record), now)) return ask(record, out);
   record.asking = true;
   record.rounds = 1;
   record.session = session;
   record.expected_at = now + limits.expect;
   expected.push_back(record);
   review_later(record);
+  confirm_later(key(record), out);
 }
 
 }  // namespace dove::agent

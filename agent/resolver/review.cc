@@ -126,7 +126,7 @@ void Resolver::State::forget(Record& record, Actions& out) {
 
 void Resolver::State::forget(const Key& key, Actions& out) {
   out.forget.push_back(key);
-  if (const auto* mac = std::get_if<MacKey>(&key)) forgotten.add(*mac, now);
+  forgotten.add(key, now);
 }
 
 void Resolver::State::run_repairs(Actions& out) {

@@ -57,6 +57,10 @@ struct Resolver::State {
   bool accept(const Binding& binding, R& record);
   void on_binding(const MacBinding& binding, Actions& out);
   void on_binding(const IpBinding& binding, Actions& out);
+  void meet(const IpKey& key, Actions& out);
+  void confirm_later(const Key& key, Actions& out);
+  void confirm(const Key& key, Actions& out);
+  void run_confirmations(Actions& out);
   void on_owner(IpRecord& record, const MacAddress& mac, Actions& out);
   MacRecord* owner_of(IpRecord& record, const MacAddress& mac, Actions& out);
   void on_unknown(const Key& key, Actions& out);
@@ -127,11 +131,12 @@ struct Resolver::State {
   WaitingRoom waiting;
   List<Record, InReview> reviews;        // by review_at: the delay is the same for all
   List<MacRecord, InExpected> expected;  // by expected_at, likewise
-  struct Repair {
+  struct Due {
     TimePoint at;
     Key key;
   };
-  std::deque<Repair> repairs;  // likewise
+  std::deque<Due> repairs;        // likewise
+  std::deque<Due> confirmations;  // likewise
 };
 
 }  // namespace dove::agent

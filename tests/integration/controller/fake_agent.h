@@ -130,6 +130,14 @@ class FakeAgent {
     api::add_keys(keys, message.mutable_ask());
     say(message);
   }
+  // As an agent asks when one of its guests, `asker`, wants to know.
+  void ask_for_guest(const IpKey& key, const IpKey& asker) {
+    v1::FromAgent message;
+    const std::vector<Key> keys{key};
+    api::add_keys(keys, message.mutable_ask());
+    api::set_bytes(message.mutable_ask()->mutable_sets(0)->mutable_asker(), asker.ip);
+    say(message);
+  }
   void forget(const std::vector<Key>& keys) {
     v1::FromAgent message;
     api::add_keys(keys, message.mutable_forget());

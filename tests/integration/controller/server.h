@@ -25,16 +25,19 @@ class TestServer {
     auto registry = Registry::open(store, sessions_);
     REQUIRE(registry);
     registry_ = *std::move(registry);
-    management_ = std::make_unique<ManagementService>(*registry_);
-    agents_ = std::make_unique<AgentService>(*registry_, sessions_, limits);
     grpc::ServerBuilder builder;
-    builder.RegisterService(management_.get());
-    builder.RegisterService(agents_.get());
+    management_ = std::make_unique<ManagementService>(builder, *registry_);
+    agents_ = std::make_unique<AgentService>(builder, *registry_, sessions_, limits);
     auto server = api::start_server(builder, std::span{&address_, 1}, false);
     REQUIRE(server);
     server_ = *std::move(server);
+    agents_->start();
+    management_->start(agents_->thread());
   }
-  ~TestServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+  ~TestServer() {
+    server_->Shutdown(std::chrono::system_clock::now());
+    agents_->stop();
+  }
 
   std::shared_ptr<grpc::Channel> channel() const { return *api::make_channel(address_, false); }
 

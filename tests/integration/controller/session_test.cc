@@ -138,6 +138,28 @@ TEST_CASE("an ask for an IP is answered with the owner's MAC and its host") {
   CHECK(mac_of(answer[1]).generation == attached.generation());
 }
 
+TEST_CASE("the host of who is asked for is told of the asker, if that is where the question is from") {
+  World world;
+  const auto one = world.agent("h1", "192.0.2.1");
+  const auto two = world.agent("h2", "192.0.2.2");
+  one->attach("a");
+  two->attach("b");
+  (void)two->all_until_now();
+
+  two->ask_for_guest(kIpA, kIpB);  // this asker is where the question comes from
+  const auto introduced = one->next_bindings();
+  REQUIRE(introduced.size() == 2);
+  CHECK(ip_of(introduced[0]).key == kIpB);
+  CHECK(ip_of(introduced[0]).introduced);
+  CHECK(mac_of(introduced[1]).host == two->id());
+
+  two->ask_for_guest(kIpA, kIpB);  // known by now
+  two->ask_for_guest(kIpB, kIpA);  // not an asker of two's, nor one that is elsewhere
+  two->ask_for_guest(kIpA, {kVni, *IpAddress::parse("10.0.0.99")});
+  (void)two->all_until_now();
+  for (const auto& word : one->all_until_now()) CHECK_FALSE(word.has_bindings());
+}
+
 TEST_CASE("not found is answered with a ttl and told otherwise when it is there") {
   World world{{.negative_ttl = std::chrono::milliseconds{1234}}};
   const auto one = world.agent("h1", "192.0.2.1");

@@ -41,8 +41,10 @@ void ResolverModel::step() {
     deliver(1 + choose_(4));
   else if (what < 37)
     members_change();
-  else if (what < 46)
+  else if (what < 45)
     time_passes(std::chrono::milliseconds{choose_(400)});
+  else if (what < 46)
+    introduce(any_ip());
   else if (what < 54)
     endpoint_changes();
   else if (what < 57)
@@ -298,6 +300,16 @@ void ResolverModel::tell(const IpKey& key) {
   const IpBinding binding = binding_of(key);
   words_.emplace_back(binding);
   if (binding.verdict != Verdict::kFound) return;
+  interest_.insert(MacKey{key.vni, binding.mac});
+  tell(MacKey{key.vni, binding.mac});
+}
+
+// Some other host's guest asks for one of this host's.
+void ResolverModel::introduce(const IpKey& key) {
+  IpBinding binding = binding_of(key);
+  if (!online_ || binding.verdict != Verdict::kFound || !interest_.insert(key).second) return;
+  binding.introduced = true;
+  words_.emplace_back(binding);
   interest_.insert(MacKey{key.vni, binding.mac});
   tell(MacKey{key.vni, binding.mac});
 }

@@ -77,6 +77,7 @@ class ResolverModel {
   IpBinding binding_of(const IpKey& key) const;
   void tell(const MacKey& key);
   void tell(const IpKey& key);
+  void introduce(const IpKey& key);
   void on_ask(const Key& key);
   void deliver(std::size_t words);
 

@@ -227,5 +227,49 @@ TEST_CASE("resolver: a refused deletion is repeated until it is done or beside t
   CHECK(w.kernel().empty());
 }
 
+TEST_CASE("resolver: an address that is introduced is installed without a question") {
+  World w;
+  w.introduced(i(2), 2);
+  w.found(m(2), 2);
+  CHECK(w.kernel() == Words{"fdb m2 h2", "neighbour i2 m2"});
+  w.later(100ms);
+  CHECK(w.quiet());
+  w.query(i(2));
+  CHECK(w.answers() == Words{"i2 is at m2 to port 1"});
+  CHECK(w.quiet());
+  w.found(m(2), 3, 7);  // and its changes are heard
+  CHECK(w.kernel() == Words{"fdb m2 h3"});
+}
+
+TEST_CASE("resolver: an introduction that crossed a forget is followed by a question") {
+  World w;
+  w.install(2, 2);
+  w.r.on_fdb_gone(m(2), w.now, w.out);
+  CHECK(w.forgot() == Words{"i2", "m2"});
+  w.out.clear();
+  w.introduced(i(2), 2, 7);
+  w.found(m(2), 2, 7);
+  CHECK(w.kernel() == Words{"fdb m2 h2", "neighbour i2 m2"});
+  CHECK(w.asked().empty());
+  w.later(Limits{}.expect);
+  CHECK(w.asked() == Words{"i2", "m2"});
+}
+
+TEST_CASE("resolver: an introduction answers who was asking, and of what is not here is forgotten") {
+  World w;
+  w.query(i(2));
+  CHECK(w.asked() == Words{"i2"});
+  w.introduced(i(2), 2);
+  w.found(m(2), 2);
+  CHECK(w.answers() == Words{"i2 is at m2 to port 1"});
+  w.out.clear();
+  const IpKey elsewhere = i(2, *Vni::from(99));
+  w.introduced(elsewhere, 2);
+  CHECK(w.forgot() == Words{"i2@99"});
+  w.r.on_session_lost();
+  w.introduced(i(5), 5);
+  CHECK(w.kernel().empty());
+}
+
 }  // namespace
 }  // namespace dove::agent

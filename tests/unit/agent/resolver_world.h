@@ -125,6 +125,14 @@ class World {
         IpBinding{.key = key, .verdict = Verdict::kFound, .mac = mac(owner), .revision = revision},
         now, out);
   }
+  void introduced(const IpKey& key, std::uint32_t owner, std::uint64_t revision = 1) {
+    r.on_binding(IpBinding{.key = key,
+                           .verdict = Verdict::kFound,
+                           .mac = mac(owner),
+                           .revision = revision,
+                           .introduced = true},
+                 now, out);
+  }
   void not_found(const MacKey& key, std::uint64_t revision = 1,
                  Verdict verdict = Verdict::kNotFound) {
     r.on_binding(MacBinding{.key = key, .verdict = verdict, .revision = revision, .ttl = 5000ms},

@@ -1,5 +1,7 @@
 #include "agent/session.h"
 
+#include "api/completion_thread.h"
+
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
@@ -154,6 +156,7 @@ struct Bench {
   FakeController second{2};
   asio::io_context loop;
   Listener listener;
+  api::CompletionThread completions;
   std::optional<Session> session;
 
   void start(const std::function<void(Session::Options&)>& change = [](Session::Options&) {}) {
@@ -165,7 +168,7 @@ struct Bench {
                              .backoff_min = 5ms,
                              .backoff_max = 100ms};
     change(options);
-    session.emplace(loop, options, listener);
+    session.emplace(loop, completions.queue(), options, listener);
     session->start();
   }
   bool until(const std::function<bool()>& condition, std::chrono::milliseconds limit = 5s) {

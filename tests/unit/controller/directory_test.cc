@@ -97,6 +97,26 @@ TEST_CASE_METHOD(World, "who is told of an owner is told of its MAC from then on
   CHECK(directory.interest(1) == 3);
 }
 
+TEST_CASE_METHOD(World, "an introduction is like an answer, once, and is marked") {
+  update(1, {at(kMac, 5, 1)}, {owned(kIp, kMac.mac, 1)});
+  CHECK(directory.host_of(kIp) == HostId{5});
+  ear.heard.clear();
+  directory.introduce(1, kIp, ear);
+  REQUIRE(ear.heard.size() == 2);
+  CHECK(ear.ip(0).introduced);
+  CHECK(ear.ip(0).mac == kMac.mac);
+  CHECK(ear.mac(1).host == HostId{5});
+  ear.heard.clear();
+  directory.introduce(1, kIp, ear);
+  CHECK(ear.heard.empty());
+  update(2, {at(kOtherMac, 6, 2)}, {owned(kIp, kOtherMac.mac, 2)});
+  REQUIRE(ear.heard.size() == 2);
+  CHECK_FALSE(ear.ip(0).introduced);
+  CHECK(directory.host_of(kIp) == HostId{6});
+  update(3, {{.key = kOtherMac, .revision = 3}}, {});
+  CHECK_FALSE(directory.host_of(kIp));
+}
+
 TEST_CASE_METHOD(World, "a link-local address follows the MAC it is made from, or its record") {
   const IpKey key{kVni, link_local_of(kMac.mac)};
   ask(1, key);
