@@ -288,11 +288,18 @@ TEST_CASE("the walls of a port go with it, and another transaction's failure is 
   take(host.remove_port("port0"));
   CHECK(bare() == before);
 
+  // Something in the way that no renewal removes.
   run("nft delete table bridge dove");
+  run("nft add table bridge dove");
+  run("nft add set bridge dove ports '{ type ipv4_addr; }'");
   const auto refused = host.add_port("port0", {vni(100), mac(kGuestMac)});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.find("nft refused: ") == 0);
   CHECK(ip_json("link show port0").at(0).value("master", "none") == "none");
+
+  run("nft delete table bridge dove");
+  take(host.add_port("port0", {vni(100), mac(kGuestMac)}));
+  CHECK(run("nft list map bridge dove walled").find("port0") != std::string::npos);
 }
 
 TEST_CASE("walls that somebody else changed are made again, and what doved does is not taken for it") {
