@@ -40,7 +40,7 @@ struct Limits {
   std::chrono::milliseconds answer_late{
       1000};  // a query this soon after the install is answered too; a miss or a punted frame later
               // than this says that the kernel lost the entry
-  std::size_t waiting_per_guest = 256;  // frames of one source MAC; queries of one port
+  std::size_t waiting_per_guest = 1024;  // frames of one source MAC; queries of one port
   std::size_t waiting_per_network = 4096;
   std::size_t waiting_bytes = 16U << 20U;           // punted frames of this host
   std::size_t waiting_bytes_per_guest = 1U << 20U;  // of one guest

@@ -230,7 +230,7 @@ std::vector<RefusedChange> Datapath::apply(std::span<const KernelChange> changes
 void Datapath::answer(std::span<const AnswerQuery> answers) {
   state_->parts.answerer.send(answers);
 }
-void Datapath::resend(std::span<const Resend> resends) { state_->parts.resender.send(resends); }
+void Datapath::resend(std::span<Resend> resends) { state_->parts.resender.send(resends); }
 
 unsigned Datapath::State::guest_mtu() const noexcept {
   return devices.mtu() - overhead(options.local.address);

@@ -144,7 +144,7 @@ class Datapath {
   // succeeds. A change for a network that is not here is refused with ENODEV.
   std::vector<RefusedChange> apply(std::span<const KernelChange> changes);
   void answer(std::span<const AnswerQuery> answers);
-  void resend(std::span<const Resend> resends);
+  void resend(std::span<Resend> resends);  // takes their packets
 
   // --- what to show
   unsigned guest_mtu() const noexcept;

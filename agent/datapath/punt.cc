@@ -40,11 +40,11 @@ Result<Resender> Resender::open(int family) {
   return Resender{std::move(*socket)};
 }
 
-void Resender::send(std::span<const Resend> resends) {
+void Resender::send(std::span<Resend> resends) {
   packets_.clear();
-  for (const auto& resend : resends)
-    for (const auto& packet : resend.packets.packets) {
-      packets_.push_back(packet);
+  for (auto& resend : resends)
+    for (auto& packet : resend.packets.packets) {
+      packets_.push_back(std::move(packet));
       if (set_outer_destination(packets_.back(), resend.vtep)) continue;
       packets_.pop_back();
       ++counters_.errors;

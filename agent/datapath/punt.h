@@ -22,7 +22,7 @@ namespace dove::agent {
 class PuntReader {
  public:
   // Packets read in one turn of the loop: enough to be fast, too few to starve the rest of it.
-  static constexpr std::size_t kPerTurn = 256;
+  static constexpr std::size_t kPerTurn = 64;
   struct Counters {
     std::uint64_t packets = 0;
     std::uint64_t malformed = 0;
@@ -58,8 +58,8 @@ class Resender {
   static Result<Resender> open(int family);
 
   // Each packet as the kernel made it, but for the outer destination. The source port, and so the
-  // flow's path through the underlay, stays.
-  void send(std::span<const Resend> resends);
+  // flow's path through the underlay, stays. Takes the packets.
+  void send(std::span<Resend> resends);
   const Counters& counters() const noexcept { return counters_; }
 
  private:

@@ -210,13 +210,12 @@ class Sender {
     progress_ = Clock::now();
   }
 
+  // Frames are counted without a lock of the kernel's; a look into the table takes the one that
+  // entries are made under. That every entry was made is found out at the end.
   std::size_t look() {
-    std::size_t done = sent_;
-    if (observer_.counts_frames()) {
-      done = std::min<std::size_t>(done, lost_ + observer_.received() - received_before_);
-    }
-    if (VxlanTable* table = observer_.table()) done = std::min(done, look(*table));
-    return done;
+    if (observer_.counts_frames())
+      return std::min<std::size_t>(sent_, lost_ + observer_.received() - received_before_);
+    return look(*observer_.table());
   }
   // Entries come in order, by the batch: one look a batch will do.
   std::size_t look(VxlanTable& table) const {

@@ -32,7 +32,7 @@ struct ColdHost {
           for (; next < host.heard.punted.size(); ++next) {
             const auto& frame = host.heard.punted[next];
             if (frame.destination.mac.is_multicast()) continue;
-            const Resend resend{frame.packets, kPeer};
+            Resend resend{frame.packets, kPeer};
             host->resend({&resend, 1});
           }
           return ping.done();
