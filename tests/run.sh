@@ -68,10 +68,7 @@ lab() {
   local preset=$1
   shift
   step "lab, $preset programs"
-  local chosen=(-m "not saturating")
-  [[ $how_much == all ]] && chosen=()
   DOVE_BIN=$PWD/build/$preset/bin /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider \
-    "${chosen[@]}" \
     --junitxml="$results/lab-$preset.xml" "$@"
   reports+=("$results/lab-$preset.xml")
 }

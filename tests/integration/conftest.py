@@ -18,7 +18,6 @@ _labs = {}
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "saturating: wants more CPUs than a small machine has")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # labs are torn down on the way out
 
 

@@ -18,9 +18,7 @@ LAB = {"hosts": ["h1", "h2", "h3"], "tenants": {"red": {"red-net": {"subnets": S
                   "far2": {"network": "red-net", "host": "h2", "ips": ["10.1.0.13"]},
                   "far3": {"network": "red-net", "host": "h3", "ips": ["10.1.0.14"]}}}
 COUNT = 100
-# All three at once leave no CPU of two for the programs under test: left to `tests/run.sh all`.
-FLOODS = (["unknown"], ["arp"], ["garp"],
-          pytest.param(["unknown", "arp", "garp"], marks=pytest.mark.saturating))
+FLOODS = (["unknown"], ["arp"], ["garp"], ["unknown", "arp", "garp"])
 
 
 def sink_mac(number):

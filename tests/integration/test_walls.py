@@ -359,5 +359,5 @@ def test_a_port_can_be_added_when_the_walls_have_just_gone(lab):
     host, guest = lab.hosts["h3"], lab.guests["red3"]
     host.dovectl("port", "del", guest.port)
     run("nft", "flush", "ruleset", netns=host.netns)
-    host.dovectl("port", "add", guest.port, "endpoint", guest.endpoint)
+    host.dovectl("port", "add", guest.port, "endpoint", guest.name)
     assert_served(lab, guest)

@@ -18,17 +18,17 @@ TEST_CASE("resolver: one guest's frames to one key are bounded, another's still 
 
 TEST_CASE("resolver: one guest's frames to many keys are bounded, another's still wait") {
   World w;
-  for (std::uint32_t n = 0; n < 1000; ++n) w.frame(m(100 + n), 1, 7);
+  for (std::uint32_t n = 0; n < 2000; ++n) w.frame(m(100 + n), 1, 7);
   CHECK(w.r.usage().waiting == Limits{}.waiting_per_guest);
   CHECK(w.r.usage().guests == 1);
-  CHECK(w.drops(DropReason::kGuestLimit) == 1000 - Limits{}.waiting_per_guest);
+  CHECK(w.drops(DropReason::kGuestLimit) == 2000 - Limits{}.waiting_per_guest);
   w.frame(m(2), 9, 8);
   CHECK(w.r.usage().waiting == Limits{}.waiting_per_guest + 1);
 }
 
 TEST_CASE("resolver: one port's queries are bounded") {
   World w;
-  for (std::uint32_t n = 0; n < 1000; ++n) w.query(i(100 + n), 7);
+  for (std::uint32_t n = 0; n < 2000; ++n) w.query(i(100 + n), 7);
   CHECK(w.r.usage().waiting == Limits{}.waiting_per_guest);
   w.query(i(2), 8);
   CHECK(w.r.usage().waiting == Limits{}.waiting_per_guest + 1);
