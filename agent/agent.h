@@ -49,8 +49,8 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   void start();
   // Ends the session; what waits for the controller fails.
   void disconnect() { session_.stop(); }
-  // Ends the session, saves the state and leaves the kernel as it is. Nothing but the destructor may
-  // follow.
+  // Ends the session, saves the state and leaves the kernel as it is. Nothing but the destructor
+  // may follow.
   void stop();
   // At most one; must outlive the agent or be unset.
   void set_watcher(AgentWatcher* watcher) noexcept { watcher_ = watcher; }

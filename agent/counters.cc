@@ -30,8 +30,8 @@ void add_resolver(const Resolver& resolver, Agent::CounterList& out) {
                          {"aged", counters.aged},
                          {"refused", counters.refused}});
   for (std::size_t i = 0; i < static_cast<std::size_t>(DropReason::kCount); ++i)
-    out.push_back({"dropped_" + underscored(to_string(static_cast<DropReason>(i))),
-                   counters.drops[i]});
+    out.push_back(
+        {"dropped_" + underscored(to_string(static_cast<DropReason>(i))), counters.drops[i]});
   const auto usage = resolver.usage();
   out.insert(out.end(), {{"keys", usage.keys},
                          {"unresolved_keys", usage.unresolved_keys},

@@ -256,9 +256,8 @@ struct LocalService::Server {
     });
     serve(&Service::RequestPortDel,
           [this](const auto& request, auto& /*reply*/, const auto& finish) {
-            agent.ports().del(request.dev(), [finish](const Result<void>& status) {
-              finish(status_of(status));
-            });
+            agent.ports().del(request.dev(),
+                              [finish](const Result<void>& status) { finish(status_of(status)); });
           });
     list(&Service::RequestPortShow,
          [this](const v1::PortShowRequest& request) { return show_ports(request.dev()); });

@@ -21,8 +21,8 @@ class LocalService {
   // queue of `builder`. All but the socket must outlive the object.
   static Result<std::unique_ptr<LocalService>> open(asio::io_context& loop,
                                                     grpc::ServerBuilder& builder,
-                                                    api::CompletionThread& thread,
-                                                    Agent& agent, const std::string& socket);
+                                                    api::CompletionThread& thread, Agent& agent,
+                                                    const std::string& socket);
   ~LocalService();
 
   // Takes no more requests, ends those who watch, and calls `done` on the loop when every request

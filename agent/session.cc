@@ -99,7 +99,7 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
   void start(grpc::CompletionQueue& queue) {
     self_ = shared_from_this();
     stream_ = stub_->PrepareAsyncSession(&context_, &queue);
-    stream_->StartCall(&on_started_);
+    stream_->StartCall(on_started_.tag());
   }
 
   // Nothing is delivered any more; the stream ends soon.
@@ -217,8 +217,11 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
   bool is_last() {
     return closed_ && !starting_ && !reading_ && !writing_ && !std::exchange(finishing_, true);
   }
-  void finish() { stream_->Finish(&status_, &on_finished_); }
-  void read_next() { stream_->Read(reading_->get(), &on_read_); }
+  void finish() { stream_->Finish(&status_, on_finished_.tag()); }
+  void read_next() {
+    auto* const message = reading_->get();
+    stream_->Read(message, on_read_.tag());
+  }
 
   // With the lock held.
   Outbound* room_for_keys(bool ask) {
@@ -238,7 +241,8 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
       writing_ = std::move(unsent_.front());
       unsent_.pop_front();
     }
-    stream_->Write(**writing_, &on_written_);
+    const auto& message = **writing_;
+    stream_->Write(message, on_written_.tag());
   }
 
   void deliver_soon(const std::optional<grpc::Status>& outcome = std::nullopt) {

@@ -3,7 +3,30 @@
 #include <condition_variable>
 #include <mutex>
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace dove::api {
+namespace {
+
+void release([[maybe_unused]] void* tag) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_release(tag);
+#endif
+}
+void acquire([[maybe_unused]] void* tag) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_acquire(tag);
+#endif
+}
+
+}  // namespace
+
+void* Operation::tag() noexcept {
+  release(this);
+  return this;
+}
 
 struct CompletionThread::Holds {
   std::mutex mutex;
@@ -35,7 +58,10 @@ CompletionThread::CompletionThread(std::unique_ptr<grpc::CompletionQueue> queue,
       thread_{[this] {
         void* tag = nullptr;
         bool ok = false;
-        while (queue_->Next(&tag, &ok)) static_cast<Operation*>(tag)->done(ok);
+        while (queue_->Next(&tag, &ok)) {
+          acquire(tag);
+          static_cast<Operation*>(tag)->done(ok);
+        }
       }} {}
 
 CompletionThread::CompletionThread(std::unique_ptr<grpc::ServerCompletionQueue> queue)

@@ -28,8 +28,7 @@ class UnaryCall final : private Operation {
 
   static void wait(CompletionThread& thread, const Accept& accept, const Handle& handle) {
     auto* call = new UnaryCall{thread, accept, handle};
-    accept(&call->context_, &call->request_, &call->responder_,
-           static_cast<Operation*>(call));
+    accept(&call->context_, &call->request_, &call->responder_, call->tag());
   }
 
  private:
@@ -46,7 +45,7 @@ class UnaryCall final : private Operation {
     wait(thread_, accept_, handle_);
     const auto handle = std::move(handle_);  // the call may be over before it returns
     handle(request_, reply_, [this](const grpc::Status& status) {
-      auto* const tag = static_cast<Operation*>(this);
+      auto* const tag = this->tag();
       status.ok() ? responder_.Finish(reply_, status, tag)
                   : responder_.FinishWithError(status, tag);
     });
@@ -76,8 +75,8 @@ class StreamCall : public std::enable_shared_from_this<StreamCall<Request, Reply
     call->thread_ = &thread;
     call->again_ = [&thread, accept, make] { wait(thread, accept, make); };
     call->self_ = call;
-    call->context_.AsyncNotifyWhenDone(&call->on_gone_);
-    accept(&call->context_, &call->request_, &call->writer_, &call->on_begun_);
+    call->context_.AsyncNotifyWhenDone(call->on_gone_.tag());
+    accept(&call->context_, &call->request_, &call->writer_, call->on_begun_.tag());
   }
   virtual ~StreamCall() = default;
   StreamCall(const StreamCall&) = delete;
@@ -93,11 +92,11 @@ class StreamCall : public std::enable_shared_from_this<StreamCall<Request, Reply
   virtual void gone() {}
 
   // --- from any thread: one write at a time, its message there until written(); then one finish
-  void write(const Reply& reply) { writer_.Write(reply, &on_written_); }
+  void write(const Reply& reply) { writer_.Write(reply, on_written_.tag()); }
   void write_last(const Reply& reply) {
-    writer_.WriteAndFinish(reply, {}, grpc::Status::OK, &on_finished_);
+    writer_.WriteAndFinish(reply, {}, grpc::Status::OK, on_finished_.tag());
   }
-  void finish(const grpc::Status& status) { writer_.Finish(status, &on_finished_); }
+  void finish(const grpc::Status& status) { writer_.Finish(status, on_finished_.tag()); }
 
  private:
   void begun(bool ok) {

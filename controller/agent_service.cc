@@ -76,14 +76,14 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
   static void wait(const Home& home) {
     const auto stream = std::make_shared<AgentStream>(home);
     stream->self_ = stream;
-    stream->context_.AsyncNotifyWhenDone(&stream->on_gone_);
+    stream->context_.AsyncNotifyWhenDone(stream->on_gone_.tag());
     auto& queue = home.thread.server_queue();
     home.service.RequestSession(&stream->context_, &stream->stream_, &queue, &queue,
-                                &stream->on_begun_);
+                                stream->on_begun_.tag());
   }
 
   void flush() override {
-    if (const auto* message = outbox.begin_write()) stream_.Write(*message, &on_written_);
+    if (const auto* message = outbox.begin_write()) stream_.Write(*message, on_written_.tag());
   }
 
   void close(const Error& reason) override { finish(api::to_status(reason)); }
@@ -104,7 +104,7 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
       return;
     }
     wait(home_);
-    stream_.Read(&incoming_, &on_read_);
+    stream_.Read(&incoming_, on_read_.tag());
   }
 
   void read(bool ok) {
@@ -258,7 +258,7 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
       if (!reading_) return;
       ++starting_reads_;
     }
-    stream_.Read(&incoming_, &on_read_);
+    stream_.Read(&incoming_, on_read_.tag());
     {
       const std::lock_guard lock{mutex_};
       --starting_reads_;
@@ -270,10 +270,9 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
   void finish(const grpc::Status& status) {
     {
       const std::lock_guard lock{mutex_};
-      if (finished_) return;
-      finished_ = status;
+      if (!finished_) finished_ = status;
     }
-    finish_if_due();
+    finish_if_due();  // it may have been put off until now
   }
 
   void finish_if_due() {
@@ -282,7 +281,7 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
       if (!finished_ || finishing_ || starting_reads_ != 0 || !outbox.close()) return;
       finishing_ = true;
     }
-    stream_.Finish(*finished_, &on_told_);
+    stream_.Finish(*finished_, on_told_.tag());
   }
 
   const Home& home_;
@@ -290,8 +289,8 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
   Sessions& sessions_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<v1::FromController, v1::FromAgent> stream_{&context_};
-  std::shared_ptr<AgentStream> self_;   // until gRPC is done
-  api::CompletionThread::Hold hold_;    // likewise
+  std::shared_ptr<AgentStream> self_;  // until gRPC is done
+  api::CompletionThread::Hold hold_;   // likewise
 
   // Used by the one who handles the message, and there is one at a time.
   v1::FromAgent incoming_;
@@ -332,8 +331,7 @@ void AgentService::start() {
   for (auto& queue : queues_) {
     auto& thread =
         *threads_.emplace_back(std::make_unique<api::CompletionThread>(std::move(queue)));
-    homes_.push_back(
-        std::make_unique<Home>(Home{service_, thread, registry_, sessions_, limits_}));
+    homes_.push_back(std::make_unique<Home>(Home{service_, thread, registry_, sessions_, limits_}));
     AgentStream::wait(*homes_.back());
   }
   queues_.clear();

@@ -24,8 +24,8 @@ class AgentService {
 
   // Takes sessions from now on. The server has been started.
   void start();
-  // Waits until all streams have ended. The server has been shut down, which ends them, and is still
-  // there.
+  // Waits until all streams have ended. The server has been shut down, which ends them, and is
+  // still there.
   void stop() { threads_.clear(); }
   // One that has room for calls of other services. Between start() and stop().
   api::CompletionThread& thread() noexcept { return *threads_.front(); }

@@ -18,9 +18,9 @@ constexpr std::uint16_t change(int message) noexcept {
 }
 
 constexpr std::array kChanges{
-    change(NFT_MSG_NEWTABLE), change(NFT_MSG_DELTABLE),   change(NFT_MSG_NEWCHAIN),
-    change(NFT_MSG_DELCHAIN), change(NFT_MSG_NEWRULE),    change(NFT_MSG_DELRULE),
-    change(NFT_MSG_NEWSET),   change(NFT_MSG_DELSET),     change(NFT_MSG_NEWSETELEM),
+    change(NFT_MSG_NEWTABLE),   change(NFT_MSG_DELTABLE), change(NFT_MSG_NEWCHAIN),
+    change(NFT_MSG_DELCHAIN),   change(NFT_MSG_NEWRULE),  change(NFT_MSG_DELRULE),
+    change(NFT_MSG_NEWSET),     change(NFT_MSG_DELSET),   change(NFT_MSG_NEWSETELEM),
     change(NFT_MSG_DELSETELEM), change(NFT_MSG_NEWOBJ),   change(NFT_MSG_DELOBJ)};
 
 }  // namespace

@@ -185,7 +185,9 @@ TEST_CASE("a device of ours that somebody changes or removes is put right") {
   CHECK_FALSE(host.heard.troubles.empty());
 }
 
-TEST_CASE("a bridge that somebody removes is made again with its ports, and nothing else is complained of") {
+TEST_CASE(
+    "a bridge that somebody removes is made again with its ports, and nothing else is complained "
+    "of") {
   Underlay underlay;
   Guest guest{"port0", "02:00:00:00:00:0a", "10.0.0.1/24"};
   Switch host;
@@ -197,9 +199,9 @@ TEST_CASE("a bridge that somebody removes is made again with its ports, and noth
            link("dvx100").value("master", "") == "dvbr100";
   }));
   host.run_for(std::chrono::milliseconds{200});
-  CHECK(host.heard.troubles ==
-        std::vector<std::string>{
-            "a device of network 100 was removed by somebody else: made again"});
+  CHECK(
+      host.heard.troubles ==
+      std::vector<std::string>{"a device of network 100 was removed by somebody else: made again"});
 }
 
 TEST_CASE("the end: what is in use stays, and with the last network everything goes") {

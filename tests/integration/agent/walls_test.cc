@@ -302,7 +302,8 @@ TEST_CASE("the walls of a port go with it, and another transaction's failure is 
   CHECK(run("nft list map bridge dove walled").find("port0") != std::string::npos);
 }
 
-TEST_CASE("walls that somebody else changed are made again, and what doved does is not taken for it") {
+TEST_CASE(
+    "walls that somebody else changed are made again, and what doved does is not taken for it") {
   Underlay underlay;
   Guest guest{"port0", kGuestMac, "10.0.0.1/24"};
   Guest other{"port1", kStrangerMac, "10.0.0.2/24"};
@@ -314,9 +315,12 @@ TEST_CASE("walls that somebody else changed are made again, and what doved does 
   host.run_for(std::chrono::milliseconds{300});
   CHECK(host.heard.troubles.empty());
 
-  const auto walls = [] { return run("nft -s list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'"); };
+  const auto walls = [] {
+    return run("nft -s list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'");
+  };
   const auto before = walls();
-  for (const auto* harm : {"nft flush ruleset", "nft delete chain bridge dove port-1-queries || "
+  for (const auto* harm : {"nft flush ruleset",
+                           "nft delete chain bridge dove port-1-queries || "
                            "nft flush chain bridge dove port-1",
                            "nft insert rule bridge dove prerouting accept"}) {
     CAPTURE(harm);

@@ -138,7 +138,8 @@ TEST_CASE("an ask for an IP is answered with the owner's MAC and its host") {
   CHECK(mac_of(answer[1]).generation == attached.generation());
 }
 
-TEST_CASE("the host of who is asked for is told of the asker, if that is where the question is from") {
+TEST_CASE(
+    "the host of who is asked for is told of the asker, if that is where the question is from") {
   World world;
   const auto one = world.agent("h1", "192.0.2.1");
   const auto two = world.agent("h2", "192.0.2.2");

@@ -255,7 +255,8 @@ TEST_CASE("resolver: an introduction that crossed a forget is followed by a ques
   CHECK(w.asked() == Words{"i2", "m2"});
 }
 
-TEST_CASE("resolver: an introduction answers who was asking, and of what is not here is forgotten") {
+TEST_CASE(
+    "resolver: an introduction answers who was asking, and of what is not here is forgotten") {
   World w;
   w.query(i(2));
   CHECK(w.asked() == Words{"i2"});

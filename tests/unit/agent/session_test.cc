@@ -1,7 +1,5 @@
 #include "agent/session.h"
 
-#include "api/completion_thread.h"
-
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
@@ -13,6 +11,7 @@
 #include <optional>
 #include <thread>
 
+#include "api/completion_thread.h"
 #include "api/convert.h"
 #include "dove/v1/agent.grpc.pb.h"
 #include "tests/catch.h"
