@@ -158,7 +158,10 @@ class Audience final : public AgentWatcher {
   explicit Audience(Agent& agent) : agent_{agent} { agent_.set_watcher(this); }
   ~Audience() override { agent_.set_watcher(nullptr); }
 
-  void add(std::shared_ptr<Watcher> watcher) { watchers_.push_back(std::move(watcher)); }
+  void add(std::shared_ptr<Watcher> watcher) {
+    if (watchers_.empty()) lists_ = group_lists(agent_);
+    watchers_.push_back(std::move(watcher));
+  }
   void close() {
     for (const auto& watcher : std::exchange(watchers_, {})) watcher->close();
   }
@@ -173,7 +176,7 @@ class Audience final : public AgentWatcher {
   }
   void on_kernel_change(const KernelChange& change) override {
     if (watchers_.empty()) return;
-    for (const auto& event : show_change(agent_, change)) tell(event);
+    for (const auto& event : show_change(agent_, change, lists_)) tell(event);
   }
   void on_session() override {
     if (watchers_.empty()) return;
@@ -191,6 +194,7 @@ class Audience final : public AgentWatcher {
 
   Agent& agent_;
   std::vector<std::shared_ptr<Watcher>> watchers_;
+  GroupLists lists_;  // as those who watch know them
 };
 
 // /run/dove is gone after a boot; anything deeper that is missing is a mistake in the path.
@@ -340,13 +344,13 @@ LocalService::~LocalService() {
   if (server_->stopper.joinable()) server_->stopper.join();
 }
 
-void LocalService::stop(std::function<void()> done) {
+void LocalService::stop(std::function<void(bool clean)> done) {
   server_->stopping = true;
   server_->audience.close();
   // Shutdown() waits for handlers, and they for the loop.
   server_->stopper = std::thread{[this, done = std::move(done)] {
-    server_->rpc->Shutdown(std::chrono::system_clock::now() + kStopTime);
-    asio::post(server_->loop, done);
+    const bool clean = api::shut_down(*server_->rpc, kStopTime);
+    asio::post(server_->loop, [done, clean] { done(clean); });
   }};
 }
 

@@ -26,8 +26,9 @@ class LocalService {
   ~LocalService();
 
   // Takes no more requests, ends those who watch, and calls `done` on the loop when every request
-  // was answered.
-  void stop(std::function<void()> done);
+  // was answered, or with false when one has not been after some seconds: the process can then only
+  // be left by std::_Exit().
+  void stop(std::function<void(bool clean)> done);
 
  private:
   struct Server;

@@ -38,11 +38,13 @@ int run(const dove::agent::Options& options) {
   auto local = LocalService::open(loop, builder, thread, **agent, options.socket);
   if (!local) return journal.error(local.error().message), kCannotRun;
 
+  bool clean = true;
   signals.async_wait([&](const std::error_code& error, int /*signal*/) {
     if (error) return;
     journal.info("stopping; what is in the kernel stays");
     (*agent)->disconnect();
-    (*local)->stop([&] {
+    (*local)->stop([&](bool ended) {
+      clean = ended;
       (*agent)->stop();
       loop.stop();
     });
@@ -51,7 +53,7 @@ int run(const dove::agent::Options& options) {
   journal.info("doved " DOVE_VERSION " is up");
   loop.run();
   // A call that nothing can finish any more has no claim on our time.
-  if (!thread.stop(kStopTime)) std::_Exit(0);
+  if (!clean || !thread.stop(kStopTime)) std::_Exit(0);
   return 0;
 }
 

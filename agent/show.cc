@@ -91,34 +91,62 @@ v1::Event neighbour_event(v1::Neighbour entry, bool deleted) {
 }
 
 // One overload for each kind of change.
-struct EventsOf {
+class EventsOf {
+ public:
   using Events = std::vector<v1::Event>;
-  const Agent& agent;
+  EventsOf(const Agent& the_agent, GroupLists& lists) : agent_{the_agent}, shown_{lists} {}
 
   Events operator()(const SetFdb& change) const {
-    return {fdb_event(fdb_entry(agent, change.key, v1::FdbEntry::REMOTE, change.vtep), false)};
+    return {fdb_event(fdb_entry(agent_, change.key, v1::FdbEntry::REMOTE, change.vtep), false)};
   }
   Events operator()(const SetLocalFdb& change) const {
-    return {fdb_event(fdb_entry(agent, change.key, v1::FdbEntry::LOCAL), false)};
+    return {fdb_event(fdb_entry(agent_, change.key, v1::FdbEntry::LOCAL), false)};
   }
   Events operator()(const DeleteFdb& change) const {
-    return {fdb_event(fdb_entry(agent, change.key, v1::FdbEntry::REMOTE), true)};
+    return {fdb_event(fdb_entry(agent_, change.key, v1::FdbEntry::REMOTE), true)};
   }
   Events operator()(const SetNeighbour& change) const {
-    return {neighbour_event(neighbour(agent, change.key, change.mac), false)};
+    return {neighbour_event(neighbour(agent_, change.key, change.mac), false)};
   }
   Events operator()(const DeleteNeighbour& change) const {
-    return {neighbour_event(neighbour(agent, change.key, std::nullopt), true)};
+    return {neighbour_event(neighbour(agent_, change.key, std::nullopt), true)};
   }
   Events operator()(const SetGroup& change) const {
-    std::vector<v1::FdbEntry> entries;
-    add_group(agent, change.key, change.vteps, entries);
-    Events events;
-    for (auto& entry : entries) events.push_back(fdb_event(std::move(entry), false));
+    const auto entries = rows(change.key, change.vteps);
+    const auto before = shown_.find(change.key);
+    auto events =
+        before == shown_.end() ? Events{} : difference(change.key, before->second, entries);
+    const auto old = before == shown_.end() ? Rows{} : rows(change.key, before->second);
+    for (const auto& [word, entry] : entries)
+      if (old.count(word) == 0) events.push_back(fdb_event(entry, false));
+    shown_.insert_or_assign(change.key, change.vteps);
     return events;
   }
   Events operator()(const DeleteGroup& change) const {
-    return {fdb_event(fdb_entry(agent, change.key, v1::FdbEntry::FLOOD), true)};
+    const auto before = shown_.find(change.key);
+    if (before == shown_.end()) return {};
+    auto events = difference(change.key, before->second, {});
+    shown_.erase(before);
+    return events;
+  }
+
+ private:
+  const Agent& agent_;
+  GroupLists& shown_;
+  using Rows = std::map<std::string, v1::FdbEntry>;  // by destination
+  Rows rows(const MacKey& key, const std::vector<Vtep>& vteps) const {
+    std::vector<v1::FdbEntry> entries;
+    add_group(agent_, key, vteps, entries);
+    Rows rows;
+    for (auto& entry : entries) rows.emplace(entry.vtep(), std::move(entry));
+    return rows;
+  }
+  // What of the list `before` is not among `now`.
+  Events difference(const MacKey& key, const std::vector<Vtep>& before, const Rows& now) const {
+    Events events;
+    for (const auto& [destination, entry] : rows(key, before))
+      if (now.count(destination) == 0) events.push_back(fdb_event(entry, true));
+    return events;
   }
 };
 
@@ -198,8 +226,15 @@ Result<std::vector<v1::Neighbour>> show_neighbours(const Agent& agent, const std
   return entries;
 }
 
-std::vector<v1::Event> show_change(const Agent& agent, const KernelChange& change) {
-  return std::visit(EventsOf{agent}, change);
+GroupLists group_lists(const Agent& agent) {
+  GroupLists lists;
+  for (const auto& row : agent.resolver().groups()) lists.emplace(row.key, row.vteps);
+  return lists;
+}
+
+std::vector<v1::Event> show_change(const Agent& agent, const KernelChange& change,
+                                   GroupLists& shown) {
+  return std::visit(EventsOf{agent, shown}, change);
 }
 
 }  // namespace dove::agent

@@ -1,6 +1,7 @@
 // The agent's state as messages of local.proto.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,13 @@ v1::StatusReply show_status(const Agent& agent);
 Result<std::vector<v1::FdbEntry>> show_fdb(const Agent& agent, const std::string& network);
 Result<std::vector<v1::Neighbour>> show_neighbours(const Agent& agent, const std::string& network);
 
-// What watchers are told of a change; a list is one event for each destination.
-std::vector<v1::Event> show_change(const Agent& agent, const KernelChange& change);
+// The lists of groups as they were shown last.
+using GroupLists = std::map<MacKey, std::vector<Vtep>>;
+GroupLists group_lists(const Agent& agent);
+
+// What watchers are told of a change; of a list, an event for each destination that came or went
+// since `shown`, which is brought up to date.
+std::vector<v1::Event> show_change(const Agent& agent, const KernelChange& change,
+                                   GroupLists& shown);
 
 }  // namespace dove::agent

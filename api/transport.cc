@@ -6,6 +6,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +14,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <future>
+#include <thread>
 
 #include "core/ip_address.h"
 
@@ -109,6 +112,13 @@ void stop_looking_for_deadlocks() {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
 
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 Status prepare(const Address& address, bool insecure) {
   if (const auto allowed = check_plaintext(address, insecure); !allowed) return allowed;
   return address.kind == Address::Kind::kUnix ? clear_socket(address) : check_bindable(address);
@@ -120,6 +130,7 @@ Result<std::unique_ptr<grpc::Server>> start_server(grpc::ServerBuilder& builder,
                                                    std::span<const Address> addresses,
                                                    bool insecure) {
   stop_looking_for_deadlocks();
+  raise_file_limit();
   // Without this two servers share a port and each gets half of the clients.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
@@ -140,6 +151,16 @@ Result<std::unique_ptr<grpc::Server>> start_server(grpc::ServerBuilder& builder,
       return Error{ErrorCode::kSystem,
                    fmt::format("cannot listen on \"{}\"", addresses[i].to_string())};
   return Error{ErrorCode::kSystem, "cannot start the server"};
+}
+
+bool shut_down(grpc::Server& server, std::chrono::milliseconds grace) {
+  auto ended = std::make_shared<std::promise<void>>();
+  auto end = ended->get_future();
+  std::thread{[&server, grace, ended] {
+    server.Shutdown(std::chrono::system_clock::now() + grace);
+    ended->set_value();
+  }}.detach();
+  return end.wait_for(2 * grace) == std::future_status::ready;
 }
 
 Result<std::shared_ptr<grpc::Channel>> make_channel(const Address& address, bool insecure) {

@@ -86,7 +86,11 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
     if (const auto* message = outbox.begin_write()) stream_.Write(*message, on_written_.tag());
   }
 
-  void close(const Error& reason) override { finish(api::to_status(reason)); }
+  // Whoever does not read will not read this either.
+  void close(const Error& reason) override {
+    finish(api::to_status(reason));
+    if (!is_finishing()) context_.TryCancel();
+  }
 
  private:
   // --- what gRPC says, on its queue's thread
@@ -275,6 +279,11 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
     finish_if_due();  // it may have been put off until now
   }
 
+  bool is_finishing() {
+    const std::lock_guard lock{mutex_};
+    return finishing_;
+  }
+
   void finish_if_due() {
     {
       const std::lock_guard lock{mutex_};
@@ -326,6 +335,11 @@ AgentService::AgentService(grpc::ServerBuilder& builder, Registry& registry, Ses
 }
 
 AgentService::~AgentService() = default;
+
+bool AgentService::stop(std::chrono::milliseconds patience) {
+  return std::all_of(threads_.begin(), threads_.end(),
+                     [&](const auto& thread) { return thread->stop(patience); });
+}
 
 void AgentService::start() {
   for (auto& queue : queues_) {

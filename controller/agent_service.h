@@ -3,6 +3,7 @@
 
 #include <grpcpp/server_builder.h>
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -25,8 +26,8 @@ class AgentService {
   // Takes sessions from now on. The server has been started.
   void start();
   // Waits until all streams have ended. The server has been shut down, which ends them, and is
-  // still there.
-  void stop() { threads_.clear(); }
+  // still there. False when one has not after `patience`.
+  bool stop(std::chrono::milliseconds patience);
   // One that has room for calls of other services. Between start() and stop().
   api::CompletionThread& thread() noexcept { return *threads_.front(); }
 

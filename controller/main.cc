@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "api/transport.h"
@@ -84,8 +85,8 @@ Status serve(const Options& options, const sigset_t& signals) {
   int signal = 0;
   sigwait(&signals, &signal);
   spdlog::info("stopping: {}", strsignal(signal));
-  (*server)->Shutdown(std::chrono::system_clock::now() + kGrace);
-  agents.stop();
+  // What was confirmed is on the disk: whoever does not read has no claim on our time.
+  if (!api::shut_down(**server, kGrace) || !agents.stop(kGrace)) std::_Exit(0);
   return {};
 }
 

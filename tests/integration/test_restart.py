@@ -1,5 +1,7 @@
 """Programs that are killed: what is in use loses nothing, and what was confirmed is there."""
 import random
+import signal
+import subprocess
 import time
 
 from dovelab import cold, traffic, wait_until
@@ -130,3 +132,31 @@ def test_what_a_killed_controller_had_confirmed_is_there(lab):
         lab.dovectl("tenant", "del", name)
     for host in lab.hosts.values():
         host.wait_connected()
+
+
+def test_it_ends_in_time_whoever_does_not_read(lab):
+    """Readers that are stopped while much is told to them, until nothing more goes into their
+    sockets."""
+    host, guest = lab.hosts["h1"], lab.guests["red1"]
+    monitors = [subprocess.Popen(lab.journal.recorded("monitor", [
+        "ip", "netns", "exec", host.netns, lab.program("dovectl"), "-Socket", host.socket, "monitor"]),
+        stdout=subprocess.PIPE) for _ in range(2)]
+    try:
+        time.sleep(0.5)  # by then they listen
+        for monitor in monitors:
+            monitor.send_signal(signal.SIGSTOP)
+        host.ip("link", "add", "noisy", "type", "veth", "peer", "name", "noisy-peer")
+        lab.dovectl("endpoint", "add", "noisy", "network", "red-net")
+        words = "port add noisy endpoint noisy\nport del noisy\n" * 120
+        for _ in range(3):
+            host.dovectl("-batch", "-", stdin=words, timeout=60)
+        host.doved.end(signal.SIGTERM, timeout=12)
+        assert not host.doved.crashes, host.doved.crashes
+    finally:
+        for monitor in monitors:
+            monitor.kill()
+            monitor.wait()
+        host.ip("link", "del", "noisy", check=False)
+        lab.dovectl("endpoint", "del", "noisy", check=False)
+        host.start()
+    assert traffic.ping(guest, lab.guests["red3"].ipv4, 3).lost == 0

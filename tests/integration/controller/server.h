@@ -36,9 +36,10 @@ class TestServer {
   }
   ~TestServer() {
     server_->Shutdown(std::chrono::system_clock::now());
-    agents_->stop();
+    CHECK(agents_->stop(std::chrono::seconds{20}));
   }
 
+  std::string target() const { return address_.to_string(); }
   std::shared_ptr<grpc::Channel> channel() const { return *api::make_channel(address_, false); }
 
   grpc::Status change(const v1::ChangeRequest& request, v1::ChangeReply* reply) const {

@@ -1,4 +1,7 @@
 // Sessions as agents live them, over real streams: hello, attachments, asks and what is pushed.
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
 #include "tests/integration/controller/fake_agent.h"
 #include "tests/integration/controller/server.h"
 
@@ -182,6 +185,40 @@ TEST_CASE("not found is answered with a ttl and told otherwise when it is there"
   CHECK(ip_of(pushed[0]).verdict == Verdict::kFound);
   CHECK(ip_of(pushed[0]).revision > ip_of(answer[1]).revision);
   CHECK(mac_of(pushed[1]).host == two->id());
+}
+
+TEST_CASE("an agent that is refused while it does not read, and goes, is gone") {
+  World world;
+  {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1024);
+    grpc::ClientContext context;
+    const auto stub = v1::AgentSession::NewStub(grpc::CreateCustomChannel(
+        world.server.target(), grpc::InsecureChannelCredentials(), arguments));
+    const auto stream = stub->Session(&context);
+    v1::FromAgent hello;
+    hello.mutable_hello()->set_protocol(api::kProtocol);
+    hello.mutable_hello()->set_host("h1");
+    hello.mutable_hello()->set_vtep(api::to_bytes(*IpAddress::parse("192.0.2.1")));
+    hello.mutable_hello()->set_boot_id("boot");
+    REQUIRE(stream->Write(hello));
+    std::vector<Key> keys;
+    for (std::uint8_t n = 0; n < 250; ++n) keys.emplace_back(IpKey{kVni, IpAddress::v4(n)});
+    v1::FromAgent question;
+    api::add_keys(keys, question.mutable_ask());
+    for (int i = 0; i < 100; ++i)
+      REQUIRE(stream->Write(question));  // more than a window of answers
+    for (int i = 0; i < 500 && world.host("h1").state() != v1::Host::CONNECTED; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    REQUIRE(world.host("h1").state() == v1::Host::CONNECTED);
+    stream->Write(
+        hello);  // a mistake, for which the controller ends the stream, behind its answers
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    context.TryCancel();
+    (void)stream->Finish();
+  }
+  world.wait_disconnected("h1");
 }
 
 TEST_CASE("a move is told to those who asked, and to the former owner") {
