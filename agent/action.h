@@ -65,7 +65,7 @@ struct Resend {
 
 struct Actions {
   std::vector<Key> ask;
-  std::optional<IpKey> asker;  // whose query caused the ask, when there is one and it has one key
+  std::optional<IpAddress> asker;  // of the guest whose query caused the first ask
   std::vector<Key> forget;
   std::vector<KernelChange> kernel;
   std::vector<AnswerQuery> answers;

@@ -158,11 +158,7 @@ void Agent::end_turn() {
 
 void Agent::tell_controller() {
   session_.forget(actions_.forget);
-  const auto* ip = actions_.ask.size() == 1 ? std::get_if<IpKey>(&actions_.ask.front()) : nullptr;
-  if (ip != nullptr && actions_.asker)
-    session_.ask(*ip, actions_.asker->ip);
-  else
-    session_.ask(actions_.ask);
+  session_.ask(actions_.ask, actions_.asker);
 }
 
 void Agent::apply_changes() {

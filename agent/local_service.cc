@@ -230,11 +230,9 @@ struct LocalService::Server {
 
   // A method whose handler runs on the loop.
   template <class Request, class Reply, class Owner, class Handler>
-  void serve(void (Owner::*accept)(grpc::ServerContext*, Request*,
-                                   grpc::ServerAsyncResponseWriter<Reply>*, grpc::CompletionQueue*,
-                                   grpc::ServerCompletionQueue*, void*),
+  void serve(api::RequestFunction<Owner, Request, grpc::ServerAsyncResponseWriter<Reply>> function,
              Handler handler) {
-    api::serve_unary(service, thread, accept,
+    api::serve_unary(service, thread, function,
                      [this, handler](const Request& request, Reply& reply, api::FinishCall finish) {
                        asio::post(loop, [=, &request, &reply] { handler(request, reply, finish); });
                      });
@@ -242,10 +240,9 @@ struct LocalService::Server {
 
   // A method that lists what `make` makes on the loop.
   template <class Request, class Reply, class Owner, class Make>
-  void list(void (Owner::*accept)(grpc::ServerContext*, Request*, grpc::ServerAsyncWriter<Reply>*,
-                                  grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+  void list(api::RequestFunction<Owner, Request, grpc::ServerAsyncWriter<Reply>> function,
             Make make) {
-    api::serve_stream(service, thread, accept, [this, make] {
+    api::serve_stream(service, thread, function, [this, make] {
       return std::make_shared<Listing<Request, Reply>>(loop, make);
     });
   }

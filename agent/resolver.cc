@@ -77,7 +77,7 @@ void Resolver::on_event(const AddressQuery& query, TimePoint now, Actions& out) 
   if (network == nullptr || !query.target.ip.is_assignable()) return;
   const bool first = out.ask.empty();
   IpRecord* const record = state.want(*network, query.target.ip, out);
-  if (first && !out.ask.empty() && query.source) out.asker = {query.target.vni, *query.source};
+  if (first && !out.ask.empty() && query.source) out.asker = query.source;
   if (record != nullptr) state.on_wanted_query(*record, query, out);
 }
 

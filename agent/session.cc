@@ -639,18 +639,11 @@ void Session::announce(const IpKey& address, MacAddress mac, Completion<void> do
   request(fill, [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
 }
 
-void Session::ask(std::span<const Key> keys) {
+void Session::ask(std::span<const Key> keys, const std::optional<IpAddress>& asker) {
   if (!ready_ || keys.empty()) return;
-  const auto dropped = stream_->send_keys(true, keys);
+  const bool one_ip = keys.size() == 1 && std::holds_alternative<IpKey>(keys.front());
+  const auto dropped = stream_->send_keys(true, keys, one_ip ? asker : std::nullopt);
   counters_.keys_asked += keys.size() - dropped;
-  counters_.keys_dropped += dropped;
-}
-
-void Session::ask(const IpKey& key, const IpAddress& asker) {
-  if (!ready_) return;
-  const Key keys[] = {key};
-  const auto dropped = stream_->send_keys(true, keys, asker);
-  counters_.keys_asked += 1 - dropped;
   counters_.keys_dropped += dropped;
 }
 

@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -100,9 +101,9 @@ class Session final : public Directory {
   void detach(const std::string& endpoint, std::uint64_t generation,
               Completion<void> done) override;
   void announce(const IpKey& address, MacAddress mac, Completion<void> done) override;
-  void ask(std::span<const Key> keys) override;
-  // One address, for a guest of this host's that has the address `asker`.
-  void ask(const IpKey& key, const IpAddress& asker);
+  void ask(std::span<const Key> keys) override { ask(keys, std::nullopt); }
+  // For a guest of this host's that has the address `asker`: told when it is one address alone.
+  void ask(std::span<const Key> keys, const std::optional<IpAddress>& asker);
   void forget(std::span<const Key> keys) override;
 
  private:

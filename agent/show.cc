@@ -112,42 +112,41 @@ class EventsOf {
     return {neighbour_event(neighbour(agent_, change.key, std::nullopt), true)};
   }
   Events operator()(const SetGroup& change) const {
-    const auto entries = rows(change.key, change.vteps);
     const auto before = shown_.find(change.key);
-    auto events =
-        before == shown_.end() ? Events{} : difference(change.key, before->second, entries);
-    const auto old = before == shown_.end() ? Rows{} : rows(change.key, before->second);
-    for (const auto& [word, entry] : entries)
-      if (old.count(word) == 0) events.push_back(fdb_event(entry, false));
+    auto events = difference(before == shown_.end() ? Rows{} : rows(*before),
+                             rows({change.key, change.vteps}));
     shown_.insert_or_assign(change.key, change.vteps);
     return events;
   }
   Events operator()(const DeleteGroup& change) const {
     const auto before = shown_.find(change.key);
     if (before == shown_.end()) return {};
-    auto events = difference(change.key, before->second, {});
+    auto events = difference(rows(*before), {});
     shown_.erase(before);
     return events;
   }
 
  private:
-  const Agent& agent_;
-  GroupLists& shown_;
-  using Rows = std::map<std::string, v1::FdbEntry>;  // by destination
-  Rows rows(const MacKey& key, const std::vector<Vtep>& vteps) const {
+  using Rows = std::map<std::string, v1::FdbEntry>;  // of one list, by destination
+
+  Rows rows(const GroupLists::value_type& list) const {
     std::vector<v1::FdbEntry> entries;
-    add_group(agent_, key, vteps, entries);
+    add_group(agent_, list.first, list.second, entries);
     Rows rows;
     for (auto& entry : entries) rows.emplace(entry.vtep(), std::move(entry));
     return rows;
   }
-  // What of the list `before` is not among `now`.
-  Events difference(const MacKey& key, const std::vector<Vtep>& before, const Rows& now) const {
+  static Events difference(const Rows& before, const Rows& now) {
     Events events;
-    for (const auto& [destination, entry] : rows(key, before))
+    for (const auto& [destination, entry] : before)
       if (now.count(destination) == 0) events.push_back(fdb_event(entry, true));
+    for (const auto& [destination, entry] : now)
+      if (before.count(destination) == 0) events.push_back(fdb_event(entry, false));
     return events;
   }
+
+  const Agent& agent_;
+  GroupLists& shown_;
 };
 
 }  // namespace

@@ -107,7 +107,6 @@ class StreamCall : public std::enable_shared_from_this<StreamCall<Request, Reply
     std::exchange(again_, nullptr)();
     begin(request_);
   }
-  void wrote(bool ok) { written(ok); }
   void finished(bool /*whether it was heard*/) {
     finished_ = true;
     if (gone_) leave();
@@ -130,40 +129,39 @@ class StreamCall : public std::enable_shared_from_this<StreamCall<Request, Reply
   bool gone_ = false;
 
   OperationOf<StreamCall, &StreamCall::begun> on_begun_{*this};
-  OperationOf<StreamCall, &StreamCall::wrote> on_written_{*this};
+  OperationOf<StreamCall, &StreamCall::written> on_written_{*this};
   OperationOf<StreamCall, &StreamCall::finished> on_finished_{*this};
   OperationOf<StreamCall, &StreamCall::caller_gone> on_gone_{*this};
 };
 
-// `accept`: the generated Request... function of an asynchronous service.
+// A generated Request... function of an asynchronous service.
+template <class Owner, class Request, class Responder>
+using RequestFunction = void (Owner::*)(grpc::ServerContext*, Request*, Responder*,
+                                        grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
+                                        void*);
+
+// It, for calls that are answered on `thread`.
+template <class Service, class Owner, class Request, class Responder>
+auto accept_on(CompletionThread& thread, Service& service,
+               RequestFunction<Owner, Request, Responder> function) {
+  return [&service, &queue = thread.server_queue(), function](
+             grpc::ServerContext* context, Request* request, Responder* responder, void* tag) {
+    (service.*function)(context, request, responder, &queue, &queue, tag);
+  };
+}
+
 template <class Request, class Reply, class Service, class Owner>
 void serve_unary(Service& service, CompletionThread& thread,
-                 void (Owner::*accept)(grpc::ServerContext*, Request*,
-                                       grpc::ServerAsyncResponseWriter<Reply>*,
-                                       grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+                 RequestFunction<Owner, Request, grpc::ServerAsyncResponseWriter<Reply>> function,
                  const typename UnaryCall<Request, Reply>::Handle& handle) {
-  auto& queue = thread.server_queue();
-  UnaryCall<Request, Reply>::wait(
-      thread,
-      [&service, &queue, accept](auto* context, auto* request, auto* responder, void* tag) {
-        (service.*accept)(context, request, responder, &queue, &queue, tag);
-      },
-      handle);
+  UnaryCall<Request, Reply>::wait(thread, accept_on(thread, service, function), handle);
 }
 
 template <class Request, class Reply, class Service, class Owner>
 void serve_stream(Service& service, CompletionThread& thread,
-                  void (Owner::*accept)(grpc::ServerContext*, Request*,
-                                        grpc::ServerAsyncWriter<Reply>*, grpc::CompletionQueue*,
-                                        grpc::ServerCompletionQueue*, void*),
+                  RequestFunction<Owner, Request, grpc::ServerAsyncWriter<Reply>> function,
                   const typename StreamCall<Request, Reply>::Make& make) {
-  auto& queue = thread.server_queue();
-  StreamCall<Request, Reply>::wait(
-      thread,
-      [&service, &queue, accept](auto* context, auto* request, auto* writer, void* tag) {
-        (service.*accept)(context, request, writer, &queue, &queue, tag);
-      },
-      make);
+  StreamCall<Request, Reply>::wait(thread, accept_on(thread, service, function), make);
 }
 
 }  // namespace dove::api

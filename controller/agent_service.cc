@@ -214,15 +214,14 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
   }
 
   Status ask() {
-    const auto& message = incoming_.ask();
-    const auto* ip = keys_.size() == 1 ? std::get_if<IpKey>(&keys_.front()) : nullptr;
-    if (ip == nullptr || message.sets(0).asker().empty()) {
-      sessions_.ask(*this, keys_);
-      return {};
+    std::optional<IpAddress> asker;
+    if (keys_.size() == 1 && std::holds_alternative<IpKey>(keys_.front())) {
+      const auto& bytes = incoming_.ask().sets(0).asker();
+      asker = api::parse_ip(bytes);
+      if (!asker && !bytes.empty())
+        return Error{ErrorCode::kInvalid, "the asker's IP is neither 4 nor 16 bytes long"};
     }
-    const auto asker = api::parse_ip(message.sets(0).asker());
-    if (!asker) return Error{ErrorCode::kInvalid, "the asker's IP is neither 4 nor 16 bytes long"};
-    sessions_.ask(*this, *ip, *asker);
+    sessions_.ask(*this, keys_, asker);
     return {};
   }
 

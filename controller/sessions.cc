@@ -164,21 +164,15 @@ std::string Sessions::version_of(HostId host) const {
 
 // --- questions
 
-void Sessions::ask(Peer& peer, std::span<const Key> keys) {
+void Sessions::ask(Peer& peer, std::span<const Key> keys, const std::optional<IpAddress>& asker) {
   Delivery delivery{*this};
   if (live(peer.reader) == nullptr) return;
   if (directory_.interest(peer.reader) + 2 * keys.size() > options_.interest)
     return delivery.resync(peer.reader);
   for (const auto& key : keys)
     std::visit([&](const auto& k) { directory_.ask(peer.reader, k, delivery); }, key);
-}
-
-void Sessions::ask(Peer& peer, const IpKey& key, const IpAddress& asker) {
-  Delivery delivery{*this};
-  if (live(peer.reader) == nullptr) return;
-  if (directory_.interest(peer.reader) + 2 > options_.interest) return delivery.resync(peer.reader);
-  directory_.ask(peer.reader, key, delivery);
-  introduce({key.vni, asker}, peer.host, key, delivery);
+  const auto* ip = keys.size() == 1 ? std::get_if<IpKey>(&keys.front()) : nullptr;
+  if (asker && ip != nullptr) introduce({ip->vni, *asker}, peer.host, *ip, delivery);
 }
 
 void Sessions::introduce(const IpKey& asker, HostId from, const IpKey& key, Delivery& delivery) {

@@ -77,10 +77,10 @@ class Sessions {
   void tick(TimePoint now);
 
   // --- any thread
-  void ask(Peer& peer, std::span<const Key> keys);
-  // One address, for a guest of the peer's with the address `asker`. Whoever is found will have to
-  // answer, so its host is told where the asker is.
-  void ask(Peer& peer, const IpKey& key, const IpAddress& asker);
+  // `asker`, of one address alone: the address of the peer's guest that wants to know. Whoever is
+  // found will have to answer, so its host is told where the asker is.
+  void ask(Peer& peer, std::span<const Key> keys,
+           const std::optional<IpAddress>& asker = std::nullopt);
   void forget(Peer& peer, std::span<const Key> keys);
   void send(Peer& peer, v1::FromController&& message);
   // The peer's stream has ended. What its host owns and has joined stays.

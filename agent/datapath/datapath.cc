@@ -196,10 +196,14 @@ void Datapath::State::schedule_removal() {
   const auto deadline = devices.next_deadline();
   removal_timer.cancel();
   if (!deadline) return;
-  removal_timer.expires_at(std::max(*deadline, Clock::now() + kRemovalPause));
-  removal_timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
+  at(removal_timer, std::max(*deadline, Clock::now() + kRemovalPause), &State::remove_due);
+}
+
+void Datapath::State::at(asio::steady_timer& timer, TimePoint when, void (State::*then)()) {
+  timer.expires_at(when);
+  timer.async_wait([weak = weak_from_this(), then](const asio::error_code& error) {
     const auto self = weak.lock();
-    if (!error && self) self->remove_due();
+    if (!error && self) (self.get()->*then)();
   });
 }
 

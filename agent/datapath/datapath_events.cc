@@ -150,11 +150,7 @@ void Datapath::State::reconcile_next() {
   } else {
     trouble(missing.error().message);
   }
-  reconcile_timer.expires_after(kReconcilePause);
-  reconcile_timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
-    const auto self = weak.lock();
-    if (!error && self) self->reconcile_next();
-  });
+  at(reconcile_timer, Clock::now() + kReconcilePause, &State::reconcile_next);
 }
 
 void Datapath::State::underlay_changed(const netlink::Link& link) {
@@ -206,11 +202,7 @@ void Datapath::State::remake_punt() {
   punt_problem = opened ? std::string{} : opened.error().message;
   if (opened) return watch_punt();
   trouble(punt_problem);
-  punt_timer.expires_after(kPutBackPause);
-  punt_timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
-    const auto self = weak.lock();
-    if (!error && self) self->remake_punt();
-  });
+  at(punt_timer, Clock::now() + kPutBackPause, &State::remake_punt);
 }
 
 // `parts.punt` is empty only between a removal and the next success.
@@ -233,11 +225,7 @@ void Datapath::State::walls_changed() {
 
 void Datapath::State::renew_walls_soon() {
   if (std::exchange(renewing_walls, true)) return;
-  walls_timer.expires_at(std::max(Clock::now(), walls_renewed + kPutBackPause));
-  walls_timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
-    const auto self = weak.lock();
-    if (!error && self) self->renew_walls();
-  });
+  at(walls_timer, std::max(Clock::now(), walls_renewed + kPutBackPause), &State::renew_walls);
 }
 
 void Datapath::State::renew_walls() {

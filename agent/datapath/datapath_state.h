@@ -110,6 +110,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void remove_due();
   void shut_down();
 
+  // Unless the timer is cancelled or the datapath is gone by then.
+  void at(asio::steady_timer& timer, TimePoint when, void (State::*then)());
   unsigned guest_mtu() const noexcept;
   const DatapathCounters& count();
 

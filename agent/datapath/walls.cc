@@ -61,14 +61,10 @@ void Walls::wall_port(const WalledPort& port, Done done) {
   runner_.run(NftCall::transaction(port_ruleset(options_, port)), status_only(std::move(done)));
 }
 
-std::string Walls::all_text() const {
+void Walls::renew(Done done) {
   std::string text = base_ruleset(options_);
   for (const auto& [device, number] : ports_) text += port_ruleset(options_, {device, number});
-  return text;
-}
-
-void Walls::renew(Done done) {
-  runner_.run(NftCall::transaction(all_text()), status_only(std::move(done)));
+  runner_.run(NftCall::transaction(std::move(text)), status_only(std::move(done)));
 }
 
 // An nft(8) of ours has its process id as its port, and so has anybody else's.

@@ -63,7 +63,6 @@ class Walls {
  private:
   Walls(const WallOptions& options, NftRunner::Executor executor, netlink::RulesetMonitor monitor,
         std::map<std::string, unsigned> ports);
-  std::string all_text() const;
 
   WallOptions options_;
   netlink::RulesetMonitor monitor_;

@@ -58,28 +58,23 @@ void Resolver::State::on_binding(const MacBinding& binding, Actions& out) {
   settle(*record, out);
 }
 
-// Its controller counts us as interested, as if we had asked, unless a forget of ours crossed this.
+// Its address is known as if we had asked for it.
 void Resolver::State::meet(const IpKey& key, Actions& out) {
   Network* const network = records.network(key.vni);
   if (network == nullptr || !key.ip.is_assignable() || !online) return;
-  IpRecord* record = network->ips.find(key.ip);
-  if (record != nullptr && record->session == session) return;
-  if (record == nullptr) {
-    if (!make_room(*network, out)) return;
-    record = &network->ips.add(*network, key.ip);
-    RecordStore::count(*record);
-  }
+  IpRecord* const record = record_of(*network, key.ip, out);
+  if (record == nullptr || record->session == session) return;
   record->wanted_until = now + limits.wait;
-  record->asking = true;
-  record->rounds = 1;
-  record->session = session;
-  review_later(*record);
-  confirm_later(key, out);
+  count_as_asked(*record, key, out);
 }
 
-// We are told of the key without having asked. If a forget of ours crossed that, we are not told
-// what comes after it, so we ask; not at once, because guests wait for what was told.
-void Resolver::State::confirm_later(const Key& key, Actions& out) {
+// The controller counts us as interested without our asking. If a forget of ours crossed that, it
+// does not any more, so we ask; not at once, because guests wait for what was told.
+void Resolver::State::count_as_asked(Record& record, const Key& key, Actions& out) {
+  record.asking = true;
+  record.rounds = 1;
+  record.session = session;
+  review_later(record);
   if (!forgotten.may_contain(key, now)) return;
   if (confirmations.size() < limits.repairs)
     confirmations.push_back({now + limits.expect, key});
@@ -144,12 +139,8 @@ void Resolver::State::on_owner(IpRecord& record, const MacAddress& mac, Actions&
 
 MacRecord* Resolver::State::owner_of(IpRecord& record, const MacAddress& mac, Actions& out) {
   Network& network = *record.network;
-  if (MacRecord* const owner = network.macs.find(mac)) return owner;
   RecordStore::count(record);  // resolved by now, so that it is not what makes room
-  if (!make_room(network, out)) return nullptr;
-  MacRecord& owner = network.macs.add(network, mac);
-  RecordStore::count(owner);
-  return &owner;
+  return record_of(network, mac, out);
 }
 
 void Resolver::State::lead_nowhere(IpRecord& record) {
@@ -160,13 +151,9 @@ void Resolver::State::lead_nowhere(IpRecord& record) {
 
 // Its binding comes with that of the IP which leads to it.
 void Resolver::State::expect(MacRecord& record, Actions& out) {
-  record.asking = true;
-  record.rounds = 1;
-  record.session = session;
   record.expected_at = now + limits.expect;
   expected.push_back(record);
-  review_later(record);
-  confirm_later(key(record), out);
+  count_as_asked(record, key(record), out);
 }
 
 }  // namespace dove::agent

@@ -22,26 +22,36 @@ void Resolver::State::flood(Network& network, const PuntedFrame& frame, Actions&
     out.resends.push_back(Resend{frame.packets, vtep});
 }
 
+// The record, made if there is room for it; else nullptr.
+template <class Table, class Address>
+auto* Resolver::State::find_or_add(Network& network, Table& table, const Address& address,
+                                   Actions& out) {
+  auto* record = table.find(address);
+  if (record != nullptr || !make_room(network, out)) return record;
+  record = &table.add(network, address);
+  RecordStore::count(*record);
+  return record;
+}
+
+MacRecord* Resolver::State::record_of(Network& network, const MacAddress& mac, Actions& out) {
+  return find_or_add(network, network.macs, mac, out);
+}
+IpRecord* Resolver::State::record_of(Network& network, const IpAddress& ip, Actions& out) {
+  return find_or_add(network, network.ips, ip, out);
+}
+
 // The record, asked for if need be; nullptr when there is no room for it.
 MacRecord* Resolver::State::want(Network& network, const MacAddress& mac, Actions& out) {
-  MacRecord* record = network.macs.find(mac);
-  if (record == nullptr) {
-    if (!make_room(network, out)) return nullptr;
-    record = &network.macs.add(network, mac);
-    RecordStore::count(*record);
-  }
+  MacRecord* const record = record_of(network, mac, out);
+  if (record == nullptr) return nullptr;
   record->wanted_until = now + limits.wait;
   if (!record->local) seek(*record, out);
   return record;
 }
 
 IpRecord* Resolver::State::want(Network& network, const IpAddress& ip, Actions& out) {
-  IpRecord* record = network.ips.find(ip);
-  if (record == nullptr) {
-    if (!make_room(network, out)) return nullptr;
-    record = &network.ips.add(network, ip);
-    RecordStore::count(*record);
-  }
+  IpRecord* const record = record_of(network, ip, out);
+  if (record == nullptr) return nullptr;
   record->wanted_until = now + limits.wait;
   seek(*record, out);
   if (record->known == Known::kFound && !record->owner->local) {

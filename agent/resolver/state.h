@@ -41,6 +41,10 @@ struct Resolver::State {
   // --- events.cc
   void want_group(Network& network, const MacAddress& mac, Actions& out);
   void flood(Network& network, const PuntedFrame& frame, Actions& out);
+  template <class Table, class Address>
+  auto* find_or_add(Network& network, Table& table, const Address& address, Actions& out);
+  MacRecord* record_of(Network& network, const MacAddress& mac, Actions& out);
+  IpRecord* record_of(Network& network, const IpAddress& ip, Actions& out);
   MacRecord* want(Network& network, const MacAddress& mac, Actions& out);
   IpRecord* want(Network& network, const IpAddress& ip, Actions& out);
   void on_wanted_query(IpRecord& record, const AddressQuery& query, Actions& out);
@@ -58,7 +62,7 @@ struct Resolver::State {
   void on_binding(const MacBinding& binding, Actions& out);
   void on_binding(const IpBinding& binding, Actions& out);
   void meet(const IpKey& key, Actions& out);
-  void confirm_later(const Key& key, Actions& out);
+  void count_as_asked(Record& record, const Key& key, Actions& out);
   void confirm(const Key& key, Actions& out);
   void run_confirmations(Actions& out);
   void on_owner(IpRecord& record, const MacAddress& mac, Actions& out);
