@@ -53,17 +53,24 @@ void write_common(const B& binding, v1::Binding* message) {
   message->set_verdict(to_message(binding.verdict));
   message->set_generation(binding.generation);
   message->set_revision(binding.revision);
+  if (binding.target) message->set_target_vni(binding.target->value());
   if (binding.verdict != Verdict::kFound)
     message->set_ttl_ms(static_cast<std::uint32_t>(std::clamp<std::int64_t>(
         binding.ttl.count(), 0, std::numeric_limits<std::uint32_t>::max())));
 }
 
 template <class B>
-void read_common(const v1::Binding& message, std::uint64_t revision, Verdict verdict, B& binding) {
+Status read_common(const v1::Binding& message, std::uint64_t revision, Verdict verdict,
+                   B& binding) {
   binding.verdict = verdict;
   binding.generation = message.generation();
   binding.revision = message.revision() != 0 ? message.revision() : revision;
   binding.ttl = std::chrono::milliseconds{message.ttl_ms()};
+  if (verdict != Verdict::kFound || message.target_vni() == 0) return {};
+  const auto target = parse_vni(message.target_vni());
+  if (!target) return target.error();
+  if (*target != binding.key.vni) binding.target = *target;
+  return {};
 }
 
 Result<Binding> parse_mac_binding(const v1::Binding& message, Vni vni, Verdict verdict,
@@ -73,7 +80,7 @@ Result<Binding> parse_mac_binding(const v1::Binding& message, Vni vni, Verdict v
   if (verdict == Verdict::kFound && message.host_id() == 0)
     return invalid(fmt::format("binding of {} leads to no host", mac->to_string()));
   MacBinding binding{.key = {vni, *mac}};
-  read_common(message, revision, verdict, binding);
+  if (auto read = read_common(message, revision, verdict, binding); !read) return read.error();
   if (verdict == Verdict::kFound) binding.host = HostId{message.host_id()};
   return Binding{binding};
 }
@@ -83,12 +90,13 @@ Result<Binding> parse_ip_binding(const v1::Binding& message, Vni vni, Verdict ve
   const auto ip = parse_ip(message.ip());
   if (!ip) return wrong_length("binding's IP", message.ip().size(), "4 or 16");
   IpBinding binding{.key = {vni, *ip}};
-  read_common(message, revision, verdict, binding);
+  if (auto read = read_common(message, revision, verdict, binding); !read) return read.error();
   if (verdict != Verdict::kFound) return Binding{binding};
   const auto owner = parse_mac(message.owner());
   if (!owner) return wrong_length("binding's owner", message.owner().size(), "6");
   binding.mac = *owner;
   binding.introduced = message.introduced();
+  binding.router = message.router();
   return Binding{binding};
 }
 
@@ -198,6 +206,7 @@ void write(const IpBinding& binding, v1::Binding* message) {
   set_bytes(message->mutable_ip(), binding.key.ip);
   if (binding.verdict == Verdict::kFound) set_bytes(message->mutable_owner(), binding.mac);
   if (binding.introduced) message->set_introduced(true);
+  if (binding.router) message->set_router(true);
 }
 
 Result<HostEntry> parse_host(const v1::HostRecord& message) {

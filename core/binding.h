@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "core/key.h"
 
@@ -25,6 +26,7 @@ struct MacBinding {
   Verdict verdict = Verdict::kNotFound;
   HostId host{};                     // where the endpoint is attached; when kFound
   std::uint64_t generation = 0;      // of the attachment
+  std::optional<Vni> target;         // the network it is in, when the key's only routes there
   std::uint64_t revision = 0;        // of the store, when this became so
   std::chrono::milliseconds ttl{0};  // of a verdict other than kFound
 
@@ -36,6 +38,8 @@ struct IpBinding {
   Verdict verdict = Verdict::kNotFound;
   MacAddress mac;                // who answers for the address; when kFound
   std::uint64_t generation = 0;  // of the (VNI, IP) record
+  std::optional<Vni> target;     // the network it is in, when the key's only routes there
+  bool router = false;           // the guest is an IPv6 router
   std::uint64_t revision = 0;
   std::chrono::milliseconds ttl{0};
   // Nobody asked: a guest that has it wants to talk to one of this host's, which will have to
