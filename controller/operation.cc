@@ -132,7 +132,7 @@ Result<Operation> parse_operation(const v1::Operation& message) {
       return Operation{EndpointDel{message.endpoint_del()}};
     case v1::Operation::kHostDel:
       return Operation{HostDel{message.host_del()}};
-    case v1::Operation::OPERATION_NOT_SET:
+    default:
       break;
   }
   return invalid("the operation is unknown to this controller");

@@ -265,7 +265,7 @@ void Registry::do_request(Peer& peer, const v1::Request& request) {
     case v1::Request::kAnnounce:
       status = do_announce(peer, request.announce());
       break;
-    case v1::Request::WHAT_NOT_SET:
+    default:
       status = Error{ErrorCode::kInvalid, "the request is unknown to this controller"};
       break;
   }
