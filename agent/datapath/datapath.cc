@@ -59,7 +59,7 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   if (!underlay) return underlay.error();
   auto log = GuestLog::open(options.log_group);
   if (!log) return log.error();
-  auto resender = Resender::open(options.local.address.family());
+  auto resender = Resender::open(options.local.address);
   if (!resender) return resender.error();
   auto guest_ports = GuestPorts::open(links);
   if (!guest_ports) return guest_ports.error();

@@ -17,6 +17,7 @@
 #include "agent/datapath/programmer.h"
 #include "agent/datapath/punt.h"
 #include "agent/datapath/punt_device.h"
+#include "agent/datapath/resender.h"
 #include "agent/datapath/underlay.h"
 #include "agent/datapath/walls.h"
 #include "agent/datapath/watcher.h"

@@ -34,26 +34,4 @@ PuntReader::Counters PuntReader::counters() const noexcept {
   return counters;
 }
 
-Result<Resender> Resender::open(int family) {
-  auto socket = netlink::RawSocket::open(family);
-  if (!socket) return socket.error();
-  return Resender{std::move(*socket)};
-}
-
-void Resender::send(std::span<Resend> resends) {
-  packets_.clear();
-  for (auto& resend : resends)
-    for (auto& packet : resend.packets.packets) {
-      packets_.push_back(std::move(packet));
-      if (set_outer_destination(packets_.back(), resend.vtep)) continue;
-      packets_.pop_back();
-      ++counters_.errors;
-    }
-  views_.assign(packets_.begin(), packets_.end());
-  if (views_.empty()) return;
-  const auto outcome = socket_.send(views_);
-  counters_.sent += outcome.sent;
-  counters_.errors += outcome.failed;
-}
-
 }  // namespace dove::agent

@@ -1,20 +1,17 @@
-// Reads what the kernel did not know where to send, and sends it on when it is known.
+// Reads what the kernel did not know where to send.
 //
-// Belongs to the loop thread. Neither blocks.
+// Belongs to the loop thread. Does not block.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <vector>
 
-#include "agent/action.h"
 #include "agent/event.h"
 #include "agent/frames/punt.h"
 #include "core/result.h"
-#include "netlink/raw_socket.h"
 #include "netlink/tun.h"
 
 namespace dove::agent {
@@ -46,27 +43,6 @@ class PuntReader {
   int family_;
   PuntAssembler assembler_;
   std::vector<std::byte> buffer_;
-  Counters counters_;
-};
-
-class Resender {
- public:
-  struct Counters {
-    std::uint64_t sent = 0;
-    std::uint64_t errors = 0;
-  };
-  static Result<Resender> open(int family);
-
-  // Each packet as the kernel made it, but for the outer destination. The source port, and so the
-  // flow's path through the underlay, stays. Takes the packets.
-  void send(std::span<Resend> resends);
-  const Counters& counters() const noexcept { return counters_; }
-
- private:
-  explicit Resender(netlink::RawSocket socket) : socket_{std::move(socket)} {}
-  netlink::RawSocket socket_;
-  std::vector<std::vector<std::byte>> packets_;
-  std::vector<netlink::ByteView> views_;
   Counters counters_;
 };
 

@@ -65,6 +65,15 @@ std::optional<InnerHeader> parse_inner(ByteView packet, const OuterHeader& outer
   return InnerHeader{{*vni, destination}, source};
 }
 
+std::optional<PlainDatagram> parse_plain(ByteView packet) noexcept {
+  constexpr std::size_t kHeaders = kIpv4Header + kUdpHeader;
+  constexpr unsigned kPlain = 0x45;  // version 4, five words of header
+  const auto outer = parse_outer(packet);
+  if (!outer || packet.size() <= kHeaders || get8(packet, 0) != kPlain || get16(packet, 6) != 0)
+    return std::nullopt;
+  return PlainDatagram{get8(packet, 8), get8(packet, 1), packet.subspan(kHeaders)};
+}
+
 bool set_outer_destination(ByteSpan packet, const Vtep& vtep) noexcept {
   const auto outer = parse_outer(packet);
   if (!outer || !vtep.address.is_v4()) return false;

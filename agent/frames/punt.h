@@ -93,6 +93,15 @@ class PuntAssembler {
   std::size_t bytes_ = 0;
 };
 
+// What a UDP socket could have sent as well: a whole datagram in a header without options, that may
+// be fragmented on its way. Empty for any other.
+struct PlainDatagram {
+  std::uint8_t hop_limit;
+  std::uint8_t traffic_class;
+  std::span<const std::byte> payload;  // UDP's, within the packet
+};
+std::optional<PlainDatagram> parse_plain(std::span<const std::byte> packet) noexcept;
+
 // Sends one packet of a frame elsewhere, in place: the outer destination address, in a first
 // fragment also the UDP port, and the checksums over them (UDP's only where there is one). False,
 // and the packet is unchanged, when it is not what parse_outer() takes or `vtep` is of another

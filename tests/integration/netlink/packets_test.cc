@@ -14,10 +14,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <set>
 
 #include "netlink/log.h"
 #include "netlink/packet_socket.h"
 #include "netlink/raw_socket.h"
+#include "netlink/segment_socket.h"
 #include "netlink/tun.h"
 #include "tests/integration/netlink/kernel.h"
 
@@ -322,6 +324,73 @@ TEST_CASE("IPv6 packets likewise") {
     REQUIRE(frame);
   } while (frame->size() != 14 + packet.size());
   CHECK(std::memcmp(frame->data() + 14, packet.data(), packet.size()) == 0);
+}
+
+struct Datagram {
+  iphdr ip;
+  udphdr udp;
+  Bytes payload;
+};
+
+std::optional<Datagram> read_datagram(Tun& tun) {
+  const auto packet = read_one(tun);
+  if (!packet || packet->size() < 28) return std::nullopt;
+  const ByteView view{*packet};
+  return Datagram{
+      *load<iphdr>(view), *load<udphdr>(view.subspan(20)), {packet->begin() + 28, packet->end()}};
+}
+
+// The way out of the host: a device that wants every packet by itself.
+struct WayOut {
+  Links links = take(Links::open());
+  Tun tun = take(Tun::open("out"));
+  WayOut() {
+    take(links.change(tun.index(), {.mtu = 1500, .up = true, .no_ipv6_addresses = true}));
+  }
+  void add_address() { take(links.add_address(tun.index(), ip("192.0.2.1"), 24)); }
+};
+
+TEST_CASE("a run of datagrams arrives as the datagrams that it is of") {
+  enter_fresh_namespace();
+  WayOut out;
+  out.add_address();
+  auto socket = take(SegmentSocket::open(ip("192.0.2.1")));
+  std::vector<Bytes> payloads;
+  for (int i = 0; i < 64; ++i) payloads.emplace_back(i < 63 ? 100 : 60, static_cast<std::byte>(i));
+  const std::vector<ByteView> views{payloads.begin(), payloads.end()};
+  const Vtep to{ip("192.0.2.2"), 4790};
+  CHECK_FALSE(socket.send({.to = to, .hop_limit = 9, .traffic_class = 2, .payloads = views}));
+  std::set<std::uint16_t> ports;
+  for (const auto& payload : payloads) {
+    const auto datagram = read_datagram(out.tun);
+    REQUIRE(datagram);
+    CHECK(datagram->payload == payload);
+    CHECK(datagram->ip.ttl == 9);
+    CHECK(datagram->ip.tos == 2);
+    CHECK(datagram->ip.frag_off == 0);
+    CHECK(datagram->ip.saddr == inet_addr("192.0.2.1"));
+    CHECK(ntohs(datagram->udp.dest) == 4790);
+    ports.insert(datagram->udp.source);
+  }
+  CHECK(ports.size() == 1);
+}
+
+TEST_CASE("a run that cannot go is refused as a whole") {
+  enter_fresh_namespace();
+  WayOut out;
+  auto socket = take(SegmentSocket::open(ip("192.0.2.1")));
+  const Bytes payload(100), too_long(1473);
+  const std::vector<ByteView> two{payload, payload}, long_ones{too_long, too_long};
+  const std::vector<ByteView> too_many(65, payload);
+  const Vtep to{ip("192.0.2.2")};
+  CHECK(socket.send({.to = to, .payloads = two}));  // no such address here yet
+  out.add_address();
+  CHECK_FALSE(socket.send({.to = to, .payloads = two}));
+  CHECK(socket.send({.to = to, .payloads = long_ones}));
+  CHECK(socket.send({.to = to, .payloads = too_many}) == std::errc::invalid_argument);
+  CHECK_FALSE(socket.send({.to = to, .payloads = {}}));
+  CHECK(socket.send({.to = Vtep{ip("203.0.113.1")}, .payloads = two}) ==
+        std::errc::network_unreachable);
 }
 
 constexpr const char* kRules = R"(nft -f - <<'RULES'

@@ -53,6 +53,22 @@ TEST_CASE("punt: a whole packet is a frame at once") {
   CHECK(assembler.held_datagrams() == 0);
 }
 
+TEST_CASE("punt: a plain datagram is one that a UDP socket could send") {
+  const auto packet = hex(kernel::kPunted);
+  const auto plain = parse_plain(packet);
+  REQUIRE(plain);
+  CHECK(plain->hop_limit == get8(packet, 8));
+  CHECK(plain->traffic_class == get8(packet, 1));
+  CHECK(plain->payload.data() == packet.data() + 28);
+  CHECK(plain->payload.size() == packet.size() - 28);
+
+  CHECK_FALSE(parse_plain(hex(kernel::kPuntedFirst)));
+  CHECK_FALSE(parse_plain(hex(kernel::kPuntedLast)));
+  CHECK_FALSE(parse_plain(changed(kernel::kPunted, 6, 0x40)));  // must not be fragmented
+  CHECK_FALSE(parse_plain(changed(kernel::kPunted, 9, 6)));
+  CHECK_FALSE(parse_plain({}));
+}
+
 TEST_CASE("punt: fragments are a frame when all are there, in order of arrival") {
   const std::vector<const char*> orders[] = {
       {kernel::kPuntedFirst, kernel::kPuntedSecond, kernel::kPuntedLast},
