@@ -70,8 +70,8 @@ Status read_local(const Words& words, Options& out) {
     return Error{ErrorCode::kInvalid, "--local is required: an address of this host"};
   const auto address = IpAddress::parse(words.local);
   if (!address) return wrong("--local", words.local, "expected an IP address of this host");
-  if (address->is_v6())
-    return wrong("--local", words.local, "an IPv6 address is not supported here yet, only IPv4");
+  if (address->is_v6() && address->is_link_local())
+    return wrong("--local", words.local, "a link-local IPv6 address leads nowhere without a zone");
   if (!address->is_assignable())
     return wrong("--local", words.local, "no host can have this address");
   unsigned port = Vtep::kDefaultPort;

@@ -65,7 +65,7 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   if (!guest_ports) return guest_ports.error();
   auto answerer = Answerer::open();
   if (!answerer) return answerer.error();
-  auto programmer = Programmer::open(options.local.port);
+  auto programmer = Programmer::open(options.local);
   if (!programmer) return programmer.error();
   auto misses = netlink::MissMonitor::open();
   if (!misses) return misses.error();

@@ -16,22 +16,29 @@ Vni network_of(const KernelChange& change) {
   return std::visit([](const auto& one) { return one.key.vni; }, change);
 }
 
+IpAddress unspecified(const IpAddress& of_family) {
+  return of_family.is_v4() ? IpAddress::v4(0) : *IpAddress::parse("::");
+}
+
 bool is_absent(const std::error_code& error) {
   return error == std::errc::no_such_file_or_directory || error == std::errc::address_not_available;
 }
 
 }  // namespace
 
-Result<Programmer> Programmer::open(std::uint16_t port) {
+Result<Programmer> Programmer::open(const Vtep& local) {
   auto batch = netlink::Batch::open();
   if (!batch) return batch.error();
   auto query = netlink::Query::open();
   if (!query) return query.error();
-  return Programmer{std::move(*batch), std::move(*query), port};
+  return Programmer{std::move(*batch), std::move(*query), local};
 }
 
-Programmer::Programmer(netlink::Batch batch, netlink::Query query, std::uint16_t port)
-    : batch_{std::move(batch)}, query_{std::move(query)}, port_{port} {}
+Programmer::Programmer(netlink::Batch batch, netlink::Query query, const Vtep& local)
+    : batch_{std::move(batch)},
+      query_{std::move(query)},
+      port_{local.port},
+      nowhere_{unspecified(local.address)} {}
 
 void Programmer::add_network(Vni vni, IfIndex vxlan) {
   networks_.insert_or_assign(vni, Network{.vxlan = vxlan});
@@ -56,7 +63,7 @@ FdbEntry Programmer::entry_to(const Network& network, const MacAddress& mac,
 FdbEntry Programmer::entry_to_nowhere(const Network& network, const MacAddress& mac) const {
   return {.device = network.vxlan,
           .mac = mac,
-          .destination = IpAddress::v4(0),
+          .destination = nowhere_,
           .state = mac.is_multicast() ? State::kPermanent : State::kStatic};
 }
 
@@ -212,8 +219,7 @@ void Programmer::adopt_entry(Vni vni, Network& network, const FdbEntry& entry,
     network.punts.push_back(entry);
     return;
   }
-  const Vtep vtep{entry.destination.value_or(IpAddress::v4(0)),
-                  entry.port == 0 ? port_ : entry.port};
+  const Vtep vtep{entry.destination.value_or(nowhere_), entry.port == 0 ? port_ : entry.port};
   if (entry.mac.is_multicast()) {
     auto& list = network.lists[entry.mac];
     if (!nowhere) list.insert(vtep);

@@ -6,10 +6,10 @@
 // REACHABLE one would turn stale and then be neither answered nor asked about.
 //
 // A list is changed by what differs, additions first. The empty list is the single destination
-// 0.0.0.0, to which the kernel sends nothing. The kernel cannot take 0.0.0.0 out of a list (it
-// takes the whole list), so the first real destination comes right behind a deletion, in one batch:
-// a frame in between is punted like one of a new group. Every other change has no such moment, and
-// none ever has a second copy.
+// 0.0.0.0 (over IPv6 ::), to which the kernel sends nothing. The kernel cannot take 0.0.0.0 out of
+// a list (it takes the whole list), so the first real destination comes right behind a deletion, in
+// one batch: a frame in between is punted like one of a new group. Every other change has no such
+// moment, and none ever has a second copy.
 //
 // Belongs to the loop thread.
 #pragma once
@@ -40,8 +40,9 @@ class Programmer {
     std::uint64_t refusals = 0;
   };
 
-  // `port` is the VXLAN devices' own: a VTEP that has another is given with each entry.
-  static Result<Programmer> open(std::uint16_t port);
+  // `local` is the VXLAN devices' own VTEP: another's port is given with each entry where it
+  // differs; its address is of the same family.
+  static Result<Programmer> open(const Vtep& local);
 
   // A network's VXLAN device. The mirror is empty; when the device's tables may not be, adopt().
   void add_network(Vni vni, IfIndex vxlan);
@@ -102,7 +103,7 @@ class Programmer {
     std::function<void()> on_refused;  // takes back what the mirror had assumed
   };
 
-  Programmer(netlink::Batch batch, netlink::Query query, std::uint16_t port);
+  Programmer(netlink::Batch batch, netlink::Query query, const Vtep& local);
   void delete_default(const Network& network);
   void enqueue(netlink::Change how, const netlink::FdbEntry& entry, Pending pending);
 
@@ -127,6 +128,7 @@ class Programmer {
   netlink::Batch batch_;
   netlink::Query query_;
   std::uint16_t port_;
+  IpAddress nowhere_;  // 0.0.0.0 or ::, of the VTEPs' family
   std::map<Vni, Network> networks_;
   std::vector<Pending> pending_;  // one a request of batch_
   Counters counters_;

@@ -2,14 +2,16 @@
 
 #include <sys/socket.h>
 
+#include "agent/frames/outer_ipv6.h"
+
 namespace dove::agent {
 
 PuntReader::PuntReader(netlink::Tun& tun, int family, std::uint32_t mtu)
     : tun_{tun}, family_{family}, buffer_(mtu) {}
 
 bool PuntReader::is_ours(std::span<const std::byte> packet) const noexcept {
-  const auto version = std::to_integer<unsigned>(packet[0]) >> 4U;
-  return version == (family_ == AF_INET ? 4U : 6U);
+  return family_ == AF_INET ? std::to_integer<unsigned>(packet[0]) >> 4U == 4U
+                            : is_ipv6_udp(packet);
 }
 
 Result<bool> PuntReader::read(TimePoint now, const std::function<void(PuntedFrame&&)>& take) {

@@ -23,7 +23,7 @@ class PuntReader {
   struct Counters {
     std::uint64_t packets = 0;
     std::uint64_t malformed = 0;
-    std::uint64_t ignored = 0;  // of the other IP version: the TUN's own chatter
+    std::uint64_t ignored = 0;  // of the other IP version, the TUN's own chatter
   };
 
   // `tun` must outlive it; `mtu` is its MTU, `family` of the fabric.

@@ -7,6 +7,7 @@
 #include "agent/frames/punt.h"
 
 #include "agent/frames/bytes.h"
+#include "agent/frames/outer_ipv6.h"
 
 namespace dove::agent {
 namespace {
@@ -41,6 +42,7 @@ bool is_udp_length_possible(ByteView udp, const OuterHeader& outer) noexcept {
 }  // namespace
 
 std::optional<OuterHeader> parse_outer(ByteView packet) noexcept {
+  if (is_ipv6(packet)) return parse_outer_ipv6(packet);
   if (!is_ipv4_udp(packet)) return std::nullopt;
   const std::size_t header = (get8(packet, 0) & 0x0fU) * 4U;
   const std::uint16_t fragment = get16(packet, 6);
@@ -75,6 +77,7 @@ std::optional<PlainDatagram> parse_plain(ByteView packet) noexcept {
 }
 
 bool set_outer_destination(ByteSpan packet, const Vtep& vtep) noexcept {
+  if (is_ipv6(packet)) return set_outer_destination_ipv6(packet, vtep);
   const auto outer = parse_outer(packet);
   if (!outer || !vtep.address.is_v4()) return false;
 

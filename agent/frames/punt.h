@@ -1,5 +1,5 @@
 // What comes out of the punt TUN: VXLAN as the kernel made it (RFC 7348), in outer IPv4, whole or
-// in fragments; and how it is sent on. An outer IPv6 header is refused for now.
+// in fragments, or in outer IPv6, always whole; and how it is sent on.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@ namespace dove::agent {
 // The outer header of one packet.
 struct OuterHeader {
   IpAddress source;
-  std::uint16_t id = 0;             // of the datagram, among those of `source`
+  std::uint16_t id = 0;             // IPv4: of the datagram, among those of `source`
   std::size_t header_bytes = 0;     // of the IP header, options included
   std::size_t payload_bytes = 0;    // what follows it
   std::size_t fragment_offset = 0;  // of the payload in the datagram's
@@ -27,7 +27,7 @@ struct OuterHeader {
 
   bool is_whole() const noexcept { return fragment_offset == 0 && !more_fragments; }
 };
-// Empty when it is not a whole, valid IPv4 packet with UDP inside.
+// Empty when it is not a whole, valid packet with UDP inside.
 std::optional<OuterHeader> parse_outer(std::span<const std::byte> packet) noexcept;
 
 // Whose frame it is and where to. `packet` is a whole datagram or a first fragment; empty when

@@ -1,15 +1,24 @@
 // Whatever comes out of the punt: no crash, what is held stays within its bounds, and every packet
 // of a frame can be sent on and is then still a valid packet of the same frame. The input is a
 // series of packets, each behind two bytes: its length, and how much later it comes and whether its
-// lengths and IP checksum are made right first.
+// lengths and IP checksum are made right first. An IPv6 packet stays one.
 #include "agent/frames/bytes.h"
+#include "agent/frames/outer_ipv6.h"
 #include "agent/frames/punt.h"
 #include "tests/fuzz/agent/must.h"
 
 namespace dove::agent::fuzz {
 namespace {
 
+void make_ipv6_right(std::vector<std::byte>& packet) {
+  if (packet.size() < 48) return;
+  put16(packet, 4, static_cast<unsigned>(packet.size() - 40));
+  put8(packet, 6, 17);
+  put16(packet, 44, static_cast<unsigned>(packet.size() - 40));
+}
+
 void make_header_right(std::vector<std::byte>& packet) {
+  if (is_ipv6(packet)) return make_ipv6_right(packet);
   if (packet.size() < 20) return;
   put8(packet, 0, 0x45);
   put16(packet, 2, static_cast<unsigned>(packet.size()));
@@ -21,13 +30,17 @@ void make_header_right(std::vector<std::byte>& packet) {
 }
 
 void send_on(PuntedFrame& frame) {
-  const Vtep vtep{IpAddress::v4(0xc0000202)};
+  const Vtep vtep4{IpAddress::v4(0xc0000202)};
+  const Vtep vtep6{*IpAddress::parse("2001:db8::2")};
   must(frame.source.is_unicast() && !frame.destination.mac.is_zero());
   for (auto& packet : frame.packets.packets) {
     const auto before = parse_outer(packet);
-    must(before && set_outer_destination(packet, vtep));
+    const bool v6 = is_ipv6(packet);
+    must(before && !set_outer_destination(packet, v6 ? vtep4 : vtep6));
+    must(set_outer_destination(packet, v6 ? vtep6 : vtep4));
     const auto after = parse_outer(packet);
-    must(after && get_ip4(packet, 16) == vtep.address);
+    must(after &&
+         (v6 ? get_ip6(packet, 24) == vtep6.address : get_ip4(packet, 16) == vtep4.address));
     must(after->fragment_offset == before->fragment_offset && after->id == before->id);
     if (const auto inner = parse_inner(packet, *after))
       must(inner->destination == frame.destination && inner->source == frame.source);

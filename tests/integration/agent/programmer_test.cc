@@ -167,7 +167,7 @@ TEST_CASE("reconciliation finds what vanished unheard") {
   Underlay underlay;
   Switch host;  // not started: it hears nothing
   take(host->add_network(vni(100)));
-  auto programmer = take(Programmer::open(4789));
+  auto programmer = take(Programmer::open(Vtep{IpAddress::v4(0x0a630001)}));
   auto links = take(netlink::Links::open());
   programmer.add_network(vni(100), take(links.find("dvx100")).index);
   const std::vector<KernelChange> changes{

@@ -99,10 +99,18 @@ def outer_ipv4(frame):
     return source, destination, struct.unpack_from("!H", frame, udp + 2)[0], frame[udp + 8:]
 
 
-def inside_vxlan(frame):
+def outer_ipv6(frame):
+    """The same of IPv6."""
+    if ether_type(frame) != ETH_IPV6 or len(frame) < 62 or frame[20] != 17:
+        return None
+    source, destination = (socket.inet_ntop(socket.AF_INET6, frame[at:at + 16]) for at in (22, 38))
+    return source, destination, struct.unpack_from("!H", frame, 56)[0], frame[62:]
+
+
+def inside_vxlan(frame, port=VXLAN_PORT):
     """(outer source, outer destination, VNI, inner frame) of an encapsulated frame, or None."""
-    outer = outer_ipv4(frame)
-    if outer is None or outer[2] != VXLAN_PORT or len(outer[3]) < 8:
+    outer = outer_ipv4(frame) or outer_ipv6(frame)
+    if outer is None or outer[2] != port or len(outer[3]) < 8:
         return None
     vni = struct.unpack_from("!I", outer[3], 4)[0] >> 8
     return outer[0], outer[1], vni, outer[3][8:]

@@ -82,10 +82,12 @@ class Host:
         return next(link["address"] for link in self.links() if link["ifname"] == device)
 
     def fdb(self, vni):
-        """The entries of the network's VXLAN device itself (not those of the bridge)."""
+        """The entries of the network's VXLAN device itself (not those of the bridge). What leads
+        nowhere leads to 0.0.0.0, over an IPv6 underlay too."""
         done = run("bridge", "-n", self.netns, "-j", "fdb", "show", "dev", f"dvx{vni}", check=False)
         rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
-        return [row for row in rows if "self" in row.get("flags", []) and "dst" in row]
+        return [{**row, "dst": "0.0.0.0" if row["dst"] == "::" else row["dst"]} for row in rows
+                if "self" in row.get("flags", []) and "dst" in row]
 
     def remote_fdb(self, vni, mac):
         """Entries that lead this MAC to another host."""

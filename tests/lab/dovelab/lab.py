@@ -112,10 +112,20 @@ class Lab:
             "bridge", "mcast_snooping", "0")
         run("ip", "-n", self.underlay, "address", "add", f"{specs.GATEWAY}/24", "dev", "br0")
         run("ip", "-n", self.underlay, "link", "set", "br0", "up")
+        run("ip", "-n", self.underlay, "address", "add", f"{specs.GATEWAY6}/64", "dev", "br0",
+            "nodad")
         self._connect(self.controller.netns, "controller", specs.CONTROLLER)
-        for host in self.hosts.values():
-            self._connect(host.netns, host.name, host.vtep)
+        for index, host in enumerate(self.hosts.values()):
+            self._connect_host(host, index)
             self._set_br_netfilter(host)
+
+    def _connect_host(self, host, index):
+        """The controller is reached by IPv4, whatever the tunnels go over."""
+        v6 = ":" in host.vtep
+        self._connect(host.netns, host.name, specs.address_of_host(index) if v6 else host.vtep)
+        if v6:
+            host.ip("address", "add", f"{host.vtep}/64", "dev", "eth0", "nodad")
+            host.ip("route", "add", "default", "via", specs.GATEWAY6)
 
     def _set_br_netfilter(self, host):
         value = self.spec["br_netfilter"]
@@ -230,6 +240,17 @@ class Lab:
             guest.unplug()
         self.dovectl("endpoint", "del", name)
         run("ip", "netns", "del", guest.netns)
+
+    def add_host(self, name, vtep):
+        """One more, on the underlay; its doved is not started."""
+        host = self.hosts[name] = Host(self, name, vtep)
+        self._connect_host(host, len(self.hosts) - 1)
+        return host
+
+    def remove_host(self, name):
+        host = self.hosts.pop(name)
+        host.doved.end()
+        run("ip", "netns", "del", host.netns)
 
     def netns_of(self, name):
         """By the name of a host or a guest; "controller" and "underlay" too."""

@@ -2,11 +2,13 @@
 
     {
       "mtu": 1500,                     of the underlay
+      "underlay": "ipv4",              or "ipv6": what the tunnels go over
       "miss_mode": "punt",             or "notify"
       "controller": "tcp",             how the hosts reach it; "unix": by a socket
       "doved": ["--key", "value"],     further words for every doved
       "br_netfilter": 1,               or 0: the hosts' bridge-nf-call-* (default: as it comes)
-      "hosts": ["h1", "h2", "h3"],     or {"h1": {"vtep": "10.99.0.11"}, ...}
+      "hosts": ["h1", "h2", "h3"],     or {"h1": {"vtep": "10.99.0.11"}, ...}: by default the
+                                       underlay's 10.99.0.11, .12, ... or fd99::11, ::12, ...
       "tenants": {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
       "guests": {"red1": {"network": "red-net", "host": "h1", "mac": "02:00:00:00:00:01",
                           "ips": ["10.1.0.11", "fd00:1::11"], "kind": "veth"}}
@@ -21,12 +23,14 @@ import json
 import re
 
 UNDERLAY = ipaddress.ip_network("10.99.0.0/24")
+UNDERLAY6 = ipaddress.ip_network("fd99::/64")
 GATEWAY = str(UNDERLAY[1])
+GATEWAY6 = str(UNDERLAY6[1])
 CONTROLLER = str(UNDERLAY[2])
 CONTROLLER_PORT = 7171
 FIRST_VTEP = 11
 
-_DEFAULTS = {"mtu": 1500, "miss_mode": "punt", "controller": "tcp", "doved": [],
+_DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "miss_mode": "punt", "controller": "tcp", "doved": [],
              "br_netfilter": None,
              "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
 _GUEST_KEYS = {"network", "host", "mac", "ips", "kind"}
@@ -64,20 +68,33 @@ def complete(wanted):
     unknown = set(spec) - set(_DEFAULTS)
     if unknown:
         raise BadSpec(f"unknown key {sorted(unknown)[0]!r}")
-    spec["hosts"] = _hosts(spec["hosts"])
+    if spec["underlay"] not in ("ipv4", "ipv6"):
+        raise BadSpec(f"underlay is ipv4 or ipv6, not {spec['underlay']!r}")
+    spec["hosts"] = _hosts(spec["hosts"], spec["underlay"])
     spec["networks"] = _networks(spec.pop("tenants"))
     for name, guest in spec["guests"].items():
         _check_guest(name, guest, spec)
     return spec
 
 
-def _hosts(wanted):
+def address_of_host(index):
+    """The IPv4 address of a host's eth0 on the underlay."""
+    return str(UNDERLAY[FIRST_VTEP + index])
+
+
+def _vtep(index, underlay):
+    if underlay == "ipv4":
+        return address_of_host(index)
+    return str(UNDERLAY6[int(str(FIRST_VTEP + index), 16)])  # fd99::11 beside 10.99.0.11
+
+
+def _hosts(wanted, underlay):
     if isinstance(wanted, list):
         wanted = {name: {} for name in wanted}
     hosts = {}
     for index, (name, host) in enumerate(wanted.items()):
         _check_name("host", name)
-        hosts[name] = {"vtep": str(UNDERLAY[FIRST_VTEP + index]), **host}
+        hosts[name] = {"vtep": _vtep(index, underlay), **host}
     return hosts
 
 

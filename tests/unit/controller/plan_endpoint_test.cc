@@ -223,6 +223,22 @@ TEST_CASE_METHOD(Networks, "host ids are given once, VTEPs belong to one host") 
   CHECK(three != one);
 }
 
+TEST_CASE_METHOD(Networks, "all VTEPs are of one family; the first host's decides") {
+  register_host("h1", "2001:db8::1");
+  register_host("h2", "2001:db8::2");
+  const auto refused = host_asks([&](Draft& draft) -> Status {
+    const auto host = plan_registration({"h3", {ip("192.0.2.3")}}, draft);
+    return host ? Status{} : Status{host.error()};
+  });
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kConflict);
+  CHECK(contains(refused.error().message, "192.0.2.3"));
+  CHECK(contains(refused.error().message, "2001:db8::"));
+  must(HostDel{"h2"});
+  register_host("h1", "192.0.2.1");  // the only one may change it
+  register_host("h3", "192.0.2.3");
+}
+
 TEST_CASE_METHOD(Networks, "a host is deleted only while it is away, and its endpoints with it") {
   must(EndpointAdd{"a", "n", {}, {}});
   const auto host = register_host("h1", "192.0.2.1");
