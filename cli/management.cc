@@ -16,6 +16,8 @@ std::string_view word_of(v1::ShowRequest::Kind kind) {
       return "network";
     case v1::ShowRequest::ENDPOINT:
       return "endpoint";
+    case v1::ShowRequest::POLICY:
+      return "policy";
     default:
       return "host";
   }

@@ -16,6 +16,8 @@ Record to_record(const v1::Object& object) {
       return to_record(object.endpoint());
     case v1::Object::kHost:
       return to_record(object.host());
+    case v1::Object::kPolicy:
+      return to_record(object.policy());
     default:
       return {};
   }

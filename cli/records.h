@@ -10,6 +10,7 @@ namespace dove::cli {
 
 Record to_record(const v1::Tenant& tenant);
 Record to_record(const v1::Network& network);
+Record to_record(const v1::Policy& policy);
 Record to_record(const v1::Endpoint& endpoint);
 Record to_record(const v1::Host& host);
 Record to_record(const v1::Port& port);

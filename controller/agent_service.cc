@@ -173,6 +173,10 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
           sessions_.forget(*this, keys_);
           return Status{};
         });
+      case v1::FromAgent::kApplied:
+        if (!admitted_) return before_hello();
+        sessions_.applied(*this, incoming_.applied().revision());
+        return {};
       case v1::FromAgent::kRequest:
         return handle(incoming_.request());
       default:

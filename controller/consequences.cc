@@ -42,6 +42,24 @@ IpUpdate update_of(const IpKey& key, const State& state, std::uint64_t revision)
           .recorded = true};
 }
 
+// The pairs of a tenant's networks that a policy names and that are not as all others.
+Routing routing_of(const std::string& name, const State& state) {
+  Routing routing{.tenant = name};
+  const auto* tenant = state.tenant(name);
+  if (tenant == nullptr) return routing;
+  routing.denied = tenant->routing_denied;
+  for (const auto& network : state.networks_of(name)) {
+    routing.networks.push_back(*state.network(network));
+    for (const auto& between : state.policies_of(network)) {
+      const auto* policy = state.policy(between);
+      if (policy->denied == routing.denied || policy->network != network) continue;
+      routing.exceptions.insert(
+          std::minmax(state.network(policy->network)->vni, state.network(policy->other)->vni));
+    }
+  }
+  return routing;
+}
+
 class Collector {
  public:
   Collector(const State& state, std::uint64_t revision) : state_{state} {
@@ -57,10 +75,15 @@ class Collector {
     else if (std::holds_alternative<Host>(any))
       add_host(std::get<Host>(any), change.after.has_value());
     else if (std::holds_alternative<Network>(any))
-      add_network(std::get<Network>(any), change.after.has_value());
+      add_network(get<Network>(change.before), get<Network>(change.after));
+    else if (const auto* tenant = std::get_if<Tenant>(&any))
+      tenants_.insert(tenant->name);
+    else if (const auto* policy = std::get_if<Policy>(&any))
+      tenants_.insert(policy->tenant);
   }
 
   Consequences finish() {
+    for (const auto& name : tenants_) result_.tenants.push_back(routing_of(name, state_));
     for (const auto& key : macs_) result_.macs.push_back(binding_of(key, state_, result_.revision));
     for (const auto& key : ips_) result_.ips.push_back(update_of(key, state_, result_.revision));
     return std::move(result_);
@@ -97,15 +120,16 @@ class Collector {
     result_.hosts.push_back({host.id, host.name, there ? std::optional{host.vtep} : std::nullopt});
   }
 
-  void add_network(const Network& network, bool there) {
-    if (there)
-      result_.networks.push_back(network);
-    else
-      result_.gone.push_back(network.vni);
+  void add_network(const Network* before, const Network* after) {
+    for (const auto* network : {before, after})
+      if (network != nullptr) tenants_.insert(network->tenant);
+    if (before != nullptr && (after == nullptr || after->vni != before->vni))
+      result_.gone.push_back(before->vni);
   }
 
   const State& state_;
   Consequences result_;
+  std::set<std::string> tenants_;
   std::set<MacKey> macs_;
   std::set<IpKey> ips_;
 };
@@ -122,7 +146,7 @@ Consequences consequences_of(const State& after, std::span<const Change> changes
 Consequences everything(const State& state, std::uint64_t revision) {
   Collector collector{state, revision};
   for (const auto& [name, host] : state.hosts()) collector.add({{}, Value{Host{host}}});
-  for (const auto& [name, network] : state.networks()) collector.add({{}, Value{Network{network}}});
+  for (const auto& [name, tenant] : state.tenants()) collector.add({{}, Value{Tenant{tenant}}});
   for (const auto& [name, endpoint] : state.endpoints())
     collector.add({{}, Value{Endpoint{endpoint}}});
   return collector.finish();

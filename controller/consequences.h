@@ -21,7 +21,7 @@ struct Consequences {
   std::vector<MacBinding> macs;
   std::vector<IpUpdate> ips;
   std::vector<api::HostEntry> hosts;
-  std::vector<Network> networks;                 // whose settings are new or changed
+  std::vector<Routing> tenants;                  // of which networks or policies have changed
   std::vector<Vni> gone;                         // networks deleted
   std::vector<std::pair<Vni, HostId>> attached;  // hosts that have the network, for its flood list
   std::vector<Loss> losses;

@@ -9,101 +9,171 @@ namespace {
 
 bool same_answer(const MacBinding& a, const MacBinding& b) noexcept {
   if (a.verdict != Verdict::kFound) return a.verdict == b.verdict;
-  return a.verdict == b.verdict && a.host == b.host && a.generation == b.generation;
+  return a.verdict == b.verdict && a.host == b.host && a.generation == b.generation &&
+         a.target == b.target;
 }
 
 bool same_answer(const IpBinding& a, const IpBinding& b) noexcept {
   if (a.verdict != Verdict::kFound) return a.verdict == b.verdict;
-  return a.verdict == b.verdict && a.mac == b.mac && a.generation == b.generation;
+  return a.verdict == b.verdict && a.mac == b.mac && a.generation == b.generation &&
+         a.target == b.target && a.router == b.router;
 }
 
-template <class Slot, class Slots>
-bool add_reader(Slot& slot, Slots& of_reader, ReaderId reader) {
-  if (!of_reader.insert(&slot).second) return false;
-  slot.readers.push_back(reader);
+template <class View, class Views>
+bool add_reader(View& view, Views& of_reader, ReaderId reader) {
+  if (!of_reader.insert(&view).second) return false;
+  view.readers.push_back(reader);
   return true;
 }
 
-template <class Slot>
-void remove_reader(Slot& slot, ReaderId reader) {
-  const auto at = std::find(slot.readers.begin(), slot.readers.end(), reader);
-  if (at == slot.readers.end()) return;
-  *at = slot.readers.back();
-  slot.readers.pop_back();
+template <class View>
+void remove_reader(View& view, ReaderId reader) {
+  const auto at = std::find(view.readers.begin(), view.readers.end(), reader);
+  if (at == view.readers.end()) return;
+  *at = view.readers.back();
+  view.readers.pop_back();
 }
+
+MacKey key_in(Vni vni, const MacKey& key) noexcept { return {vni, key.mac}; }
+IpKey key_in(Vni vni, const IpKey& key) noexcept { return {vni, key.ip}; }
 
 }  // namespace
 
-Directory::MacSlot& Directory::slot(const MacKey& key) {
-  const auto [at, fresh] = macs_.try_emplace(key, MacSlot{.binding = {.key = key}, .readers = {}});
-  if (fresh) {
-    at->second.binding.revision = revision_;
-    at->second.binding.ttl = negative_ttl_;
+// --- what the answer is
+
+template <class Key>
+auto Directory::nothing(const Key& key) const {
+  std::conditional_t<std::is_same_v<Key, MacKey>, MacBinding, IpBinding> binding{.key = key};
+  binding.revision = revision_;
+  binding.ttl = negative_ttl_;
+  return binding;
+}
+
+template <class Binding>
+Binding Directory::seen_from(Vni vni, const Binding& there) const {
+  const auto since = std::max(there.revision, topology_.revision_of(vni));
+  if (!topology_.routes(vni, there.key.vni)) {
+    auto denied = nothing(key_in(vni, there.key));
+    denied.verdict = Verdict::kDenied;
+    denied.revision = since;
+    return denied;
   }
-  return at->second;
+  auto routed = there;
+  routed.key.vni = vni;
+  routed.target = there.key.vni;
+  routed.revision = since;
+  return routed;
 }
 
-Directory::IpSlot& Directory::slot(const IpKey& key) {
-  const auto [at, fresh] = ips_.try_emplace(key, IpSlot{.binding = {.key = key}, .readers = {}});
-  if (fresh) {
-    at->second.binding.revision = revision_;
-    at->second.binding.ttl = negative_ttl_;
-    derive(at->second);
-  }
-  return at->second;
+const MacBinding* Directory::owner(const MacKey& key) const {
+  const auto at = owners_.find(key);
+  return at == owners_.end() ? nullptr : &at->second.binding;
 }
 
-void Directory::drop_if_idle(MacSlot& slot) {
-  if (slot.readers.empty() && slot.binding.verdict != Verdict::kFound)
-    macs_.erase(MacKey{slot.binding.key});
+Vni Directory::home_of(const MacKey& key) const {
+  const auto tenant = topology_.tenant_of(key.vni);
+  const auto at = homes_.find({tenant, key.mac});
+  const bool there = at != homes_.end() && topology_.tenant_of(at->second) == tenant;
+  return there ? at->second : key.vni;
 }
 
-void Directory::drop_if_idle(IpSlot& slot) {
-  const bool known = slot.recorded && slot.binding.verdict == Verdict::kFound;
-  if (slot.readers.empty() && !known) ips_.erase(IpKey{slot.binding.key});
+MacBinding Directory::answer(const MacKey& key) const {
+  if (const auto* own = owner(key)) return *own;
+  const auto home = home_of(key);
+  const auto* there = home == key.vni ? nullptr : owner({home, key.mac});
+  return there == nullptr ? nothing(key) : seen_from(key.vni, *there);
 }
 
-// Precondition: no record names the address.
-void Directory::derive(IpSlot& slot) const {
-  const auto key = slot.binding.key;
+// Of an address that no record names.
+IpBinding Directory::derived(const IpKey& key) const {
   const auto mac = mac_of_link_local(key.ip);
-  if (!mac) return;
-  const auto owner = macs_.find({key.vni, *mac});
-  const bool found = owner != macs_.end() && owner->second.binding.verdict == Verdict::kFound;
-  slot.binding = {.key = key, .revision = revision_, .ttl = negative_ttl_};
-  if (!found) return;
-  slot.binding = {.key = key,
-                  .verdict = Verdict::kFound,
-                  .mac = *mac,
-                  .generation = owner->second.binding.generation,
-                  .revision = owner->second.binding.revision};
+  const auto* at = mac ? owner({key.vni, *mac}) : nullptr;
+  if (at == nullptr) return nothing(key);
+  return {.key = key,
+          .verdict = Verdict::kFound,
+          .mac = *mac,
+          .generation = at->generation,
+          .revision = at->revision};
+}
+
+IpBinding Directory::answer(const IpKey& key) const {
+  const auto home = topology_.home_of(key);
+  const auto at = addresses_.find({home, key.ip});
+  if (at == addresses_.end()) return derived(key);
+  const auto& binding = at->second;
+  if (binding.verdict != Verdict::kFound) return nothing(key);
+  return home == key.vni ? binding : seen_from(key.vni, binding);
+}
+
+std::optional<Directory::Place> Directory::place_of(const IpKey& key) const {
+  const auto address = answer(key);
+  if (address.verdict != Verdict::kFound) return {};
+  const auto at = answer(MacKey{key.vni, address.mac});
+  if (at.verdict != Verdict::kFound) return {};
+  return Place{at.host, at.target.value_or(key.vni)};
+}
+
+// --- who is told
+
+Directory::MacView& Directory::view(const MacKey& key) {
+  auto& views = views_[key.vni].macs;
+  const auto at = views.find(key.mac);
+  return at != views.end() ? at->second : views.try_emplace(key.mac, answer(key)).first->second;
+}
+
+Directory::IpView& Directory::view(const IpKey& key) {
+  auto& views = views_[key.vni].ips;
+  const auto at = views.find(key.ip);
+  return at != views.end() ? at->second : views.try_emplace(key.ip, answer(key)).first->second;
+}
+
+Directory::MacView* Directory::find(const MacKey& key) {
+  const auto views = views_.find(key.vni);
+  if (views == views_.end()) return nullptr;
+  const auto at = views->second.macs.find(key.mac);
+  return at == views->second.macs.end() ? nullptr : &at->second;
+}
+
+Directory::IpView* Directory::find(const IpKey& key) {
+  const auto views = views_.find(key.vni);
+  if (views == views_.end()) return nullptr;
+  const auto at = views->second.ips.find(key.ip);
+  return at == views->second.ips.end() ? nullptr : &at->second;
+}
+
+void Directory::drop_if_unread(const MacView& view) {
+  if (!view.readers.empty()) return;
+  const auto key = view.answer.key;
+  const auto at = views_.find(key.vni);
+  at->second.macs.erase(key.mac);
+  if (at->second.macs.empty() && at->second.ips.empty()) views_.erase(at);
+}
+
+void Directory::drop_if_unread(const IpView& view) {
+  if (!view.readers.empty()) return;
+  const auto key = view.answer.key;
+  const auto at = views_.find(key.vni);
+  at->second.ips.erase(key.ip);
+  if (at->second.macs.empty() && at->second.ips.empty()) views_.erase(at);
 }
 
 void Directory::ask(ReaderId reader, const MacKey& key, Listener& listener) {
-  auto& asked = slot(key);
+  auto& asked = view(key);
   add_reader(asked, interests_[reader].macs, reader);
-  listener.tell(reader, asked.binding);
+  listener.tell(reader, asked.answer);
 }
 
 void Directory::ask(ReaderId reader, const IpKey& key, Listener& listener) {
-  auto& asked = slot(key);
+  auto& asked = view(key);
   add_reader(asked, interests_[reader].ips, reader);
-  listener.tell(reader, asked.binding);
-  tell_owner(reader, asked.binding, listener);
-}
-
-std::optional<HostId> Directory::host_of(const IpKey& key) const {
-  const auto address = ips_.find(key);
-  if (address == ips_.end() || address->second.binding.verdict != Verdict::kFound) return {};
-  const auto owner = macs_.find({key.vni, address->second.binding.mac});
-  if (owner == macs_.end() || owner->second.binding.verdict != Verdict::kFound) return {};
-  return owner->second.binding.host;
+  listener.tell(reader, asked.answer);
+  tell_owner(reader, asked.answer, listener);
 }
 
 void Directory::introduce(ReaderId reader, const IpKey& key, Listener& listener) {
-  auto& introduced = slot(key);
+  auto& introduced = view(key);
   if (!add_reader(introduced, interests_[reader].ips, reader)) return;
-  auto binding = introduced.binding;
+  auto binding = introduced.answer;
   binding.introduced = true;
   listener.tell(reader, binding);
   tell_owner(reader, binding, listener);
@@ -114,29 +184,29 @@ void Directory::tell_owner(ReaderId reader, const IpBinding& binding, Listener& 
 }
 
 void Directory::forget(ReaderId reader, const MacKey& key) {
-  const auto at = macs_.find(key);
-  if (at == macs_.end() || interests_[reader].macs.erase(&at->second) == 0) return;
-  remove_reader(at->second, reader);
-  drop_if_idle(at->second);
+  auto* const view = find(key);
+  if (view == nullptr || interests_[reader].macs.erase(view) == 0) return;
+  remove_reader(*view, reader);
+  drop_if_unread(*view);
 }
 
 void Directory::forget(ReaderId reader, const IpKey& key) {
-  const auto at = ips_.find(key);
-  if (at == ips_.end() || interests_[reader].ips.erase(&at->second) == 0) return;
-  remove_reader(at->second, reader);
-  drop_if_idle(at->second);
+  auto* const view = find(key);
+  if (view == nullptr || interests_[reader].ips.erase(view) == 0) return;
+  remove_reader(*view, reader);
+  drop_if_unread(*view);
 }
 
 void Directory::forget_all(ReaderId reader) {
   const auto at = interests_.find(reader);
   if (at == interests_.end()) return;
-  for (auto* slot : at->second.macs) {
-    remove_reader(*slot, reader);
-    drop_if_idle(*slot);
+  for (auto* view : at->second.macs) {
+    remove_reader(*view, reader);
+    drop_if_unread(*view);
   }
-  for (auto* slot : at->second.ips) {
-    remove_reader(*slot, reader);
-    drop_if_idle(*slot);
+  for (auto* view : at->second.ips) {
+    remove_reader(*view, reader);
+    drop_if_unread(*view);
   }
   interests_.erase(at);
 }
@@ -146,46 +216,77 @@ std::size_t Directory::interest(ReaderId reader) const {
   return at == interests_.end() ? 0 : at->second.macs.size() + at->second.ips.size();
 }
 
+// --- what changes
+
+void Directory::route(std::uint64_t revision, std::span<const Routing> tenants,
+                      Listener& listener) {
+  revision_ = revision;
+  std::vector<Views*> concerned;
+  for (const auto& tenant : tenants)
+    for (const auto vni : topology_.replace(tenant, revision))
+      if (const auto at = views_.find(vni); at != views_.end()) concerned.push_back(&at->second);
+  for (auto* views : concerned)
+    for (auto& [mac, view] : views->macs) refresh(view, listener);
+  for (auto* views : concerned)
+    for (auto& [ip, view] : views->ips) refresh(view, listener);
+}
+
 void Directory::update(std::uint64_t revision, std::span<const MacBinding> macs,
                        std::span<const IpUpdate> ips, Listener& listener) {
   revision_ = revision;
-  for (const auto& binding : macs) update(binding, listener);
-  for (const auto& one : ips) update(one, listener);
-}
-
-void Directory::update(const MacBinding& binding, Listener& listener) {
-  auto& changed = slot(binding.key);
-  if (!same_answer(changed.binding, binding)) {
-    changed.binding = binding;
-    if (binding.verdict != Verdict::kFound) changed.binding.ttl = negative_ttl_;
-    for (const auto reader : changed.readers) listener.tell(reader, changed.binding);
+  for (const auto& binding : macs) store(binding);
+  for (const auto& one : ips) store(one);
+  for (const auto& binding : macs) {
+    refresh(binding.key, listener);
+    if (auto* derived = find(IpKey{binding.key.vni, link_local_of(binding.key.mac)}))
+      refresh(*derived, listener);
   }
-  drop_if_idle(changed);
-  const auto derived = ips_.find({binding.key.vni, link_local_of(binding.key.mac)});
-  if (derived == ips_.end() || derived->second.recorded) return;
-  const auto before = derived->second.binding;
-  derive(derived->second);
-  if (!same_answer(before, derived->second.binding)) tell_all(derived->second, listener);
+  for (const auto& one : ips) refresh(one.binding.key, listener);
 }
 
-void Directory::update(const IpUpdate& update, Listener& listener) {
-  auto& changed = slot(update.binding.key);
-  const auto before = changed.binding;
-  changed.recorded = update.recorded;
-  changed.binding = update.binding;
-  if (!update.recorded) derive(changed);
-  if (changed.binding.verdict != Verdict::kFound) changed.binding.ttl = negative_ttl_;
-  if (same_answer(before, changed.binding))
-    changed.binding = before;
+void Directory::store(const MacBinding& binding) {
+  const auto& key = binding.key;
+  if (const auto at = owners_.find(key); at != owners_.end()) {
+    const auto home = homes_.find({at->second.tenant, key.mac});
+    if (home != homes_.end() && home->second == key.vni) homes_.erase(home);
+    owners_.erase(at);
+  }
+  if (binding.verdict != Verdict::kFound) return;
+  const auto tenant = topology_.tenant_of(key.vni);
+  owners_.emplace(key, Owner{binding, tenant});
+  if (tenant != 0) homes_.insert_or_assign({tenant, key.mac}, key.vni);
+}
+
+// One that leads nowhere need not be held, unless something else could be derived.
+void Directory::store(const IpUpdate& update) {
+  const auto& binding = update.binding;
+  const bool found = binding.verdict == Verdict::kFound;
+  if (update.recorded && (found || mac_of_link_local(binding.key.ip)))
+    addresses_.insert_or_assign(binding.key, binding);
   else
-    tell_all(changed, listener);
-  drop_if_idle(changed);
+    addresses_.erase(binding.key);
 }
 
-void Directory::tell_all(IpSlot& slot, Listener& listener) {
-  for (const auto reader : slot.readers) {
-    listener.tell(reader, slot.binding);
-    tell_owner(reader, slot.binding, listener);
+template <class Key>
+void Directory::refresh(const Key& key, Listener& listener) {
+  for (const auto vni : topology_.networks_with(key.vni))
+    if (auto* const view = find(key_in(vni, key))) refresh(*view, listener);
+}
+
+void Directory::refresh(MacView& view, Listener& listener) {
+  const auto now = answer(view.answer.key);
+  if (same_answer(view.answer, now)) return;
+  view.answer = now;
+  for (const auto reader : view.readers) listener.tell(reader, now);
+}
+
+void Directory::refresh(IpView& view, Listener& listener) {
+  const auto now = answer(view.answer.key);
+  if (same_answer(view.answer, now)) return;
+  view.answer = now;
+  for (const auto reader : view.readers) {
+    listener.tell(reader, now);
+    tell_owner(reader, now, listener);
   }
 }
 

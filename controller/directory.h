@@ -1,6 +1,11 @@
 // Answers the two questions, and remembers who asked: a reader that has asked about a key is told
-// every later change of it, until it forgets the key. Holds a binding for every active endpoint and
-// every address of one; what it does not hold is nobody's. Pure: no locks, no sessions, no clock.
+// every later change of its answer, until it forgets the key. Holds a binding for every active
+// endpoint and every address of one; what it does not hold is nobody's. Pure: no locks, no
+// sessions, no clock.
+//
+// A key whose endpoint is in another network of the tenant is answered as what it is there, with
+// that network as its target, or is denied, as the tenant's routing says; its revision is then not
+// less than that of the routing. Nothing else is known of a tenant here but its topology.
 //
 // An IP leads to a MAC, so whoever is told an IP's owner is told, and from then on interested in,
 // that MAC as well. A link-local IPv6 address that no record names is looked up by the MAC that its
@@ -17,6 +22,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "controller/topology.h"
 #include "core/binding.h"
 
 namespace dove::controller {
@@ -49,45 +55,90 @@ class Directory {
   void forget_all(ReaderId reader);
   std::size_t interest(ReaderId reader) const;  // how many keys
 
-  // Where the endpoint that an address leads to is active; empty: the address leads nowhere.
-  std::optional<HostId> host_of(const IpKey& key) const;
+  // Where the endpoint that an address leads to is active, and its own network; empty: the address
+  // leads nowhere, or one may not reach it from the key's network.
+  struct Place {
+    HostId host;
+    Vni vni;
+  };
+  std::optional<Place> place_of(const IpKey& key) const;
   // As if `reader` had asked, and marked as an introduction. Says nothing to whom is told anyway.
   void introduce(ReaderId reader, const IpKey& key, Listener& listener);
 
-  // The commit `revision` made these so. Readers are told what differs from before.
+  // The commit `revision` made these so. Readers are told what differs from before. Of a commit
+  // that does both, the routing comes first.
+  void route(std::uint64_t revision, std::span<const Routing> tenants, Listener& listener);
   void update(std::uint64_t revision, std::span<const MacBinding> macs,
               std::span<const IpUpdate> ips, Listener& listener);
 
+  const Topology& topology() const noexcept { return topology_; }
+
  private:
-  struct MacSlot {
-    MacBinding binding;
+  // What is told about a key, and to whom. There while somebody reads it; pointers to it are
+  // stable.
+  template <class Binding>
+  struct View {
+    Binding answer;
     std::vector<ReaderId> readers;
   };
-  struct IpSlot {
-    IpBinding binding;
-    bool recorded = false;
-    std::vector<ReaderId> readers;
+  using MacView = View<MacBinding>;
+  using IpView = View<IpBinding>;
+  struct Views {
+    std::unordered_map<MacAddress, MacView> macs;
+    std::unordered_map<IpAddress, IpView> ips;
   };
   struct Interest {
-    std::unordered_set<MacSlot*> macs;
-    std::unordered_set<IpSlot*> ips;
+    std::unordered_set<MacView*> macs;
+    std::unordered_set<IpView*> ips;
+  };
+  // An active endpoint.
+  struct Owner {
+    MacBinding binding;
+    std::uint32_t tenant = 0;  // as it was numbered when this was learnt
+  };
+  struct TenantMac {
+    std::uint32_t tenant;
+    MacAddress mac;
+    friend bool operator==(const TenantMac&, const TenantMac&) = default;
+  };
+  struct TenantMacHash {
+    std::size_t operator()(const TenantMac& key) const noexcept {
+      return hash_bytes(key.mac.wire(), key.tenant);
+    }
   };
 
-  // A slot is there while it is found or somebody reads it. Pointers to slots are stable.
-  MacSlot& slot(const MacKey& key);
-  IpSlot& slot(const IpKey& key);
-  void drop_if_idle(MacSlot& slot);
-  void drop_if_idle(IpSlot& slot);
-  void derive(IpSlot& slot) const;
-  void update(const MacBinding& binding, Listener& listener);
-  void update(const IpUpdate& update, Listener& listener);
-  void tell_all(IpSlot& slot, Listener& listener);
+  MacBinding answer(const MacKey& key) const;
+  IpBinding answer(const IpKey& key) const;
+  IpBinding derived(const IpKey& key) const;
+  const MacBinding* owner(const MacKey& key) const;
+  Vni home_of(const MacKey& key) const;
+  template <class Binding>
+  Binding seen_from(Vni vni, const Binding& there) const;
+  template <class Key>
+  auto nothing(const Key& key) const;
+
+  MacView& view(const MacKey& key);
+  IpView& view(const IpKey& key);
+  MacView* find(const MacKey& key);
+  IpView* find(const IpKey& key);
+  void drop_if_unread(const MacView& view);
+  void drop_if_unread(const IpView& view);
+  void store(const MacBinding& binding);
+  void store(const IpUpdate& update);
+  void refresh(MacView& view, Listener& listener);
+  void refresh(IpView& view, Listener& listener);
+  // For every reader in a network of the tenant.
+  template <class Key>
+  void refresh(const Key& key, Listener& listener);
   void tell_owner(ReaderId reader, const IpBinding& binding, Listener& listener);
 
   std::chrono::milliseconds negative_ttl_;
   std::uint64_t revision_ = 0;
-  std::unordered_map<MacKey, MacSlot> macs_;
-  std::unordered_map<IpKey, IpSlot> ips_;
+  Topology topology_;
+  std::unordered_map<MacKey, Owner> owners_;
+  std::unordered_map<TenantMac, Vni, TenantMacHash> homes_;  // of the owners that a tenant has
+  std::unordered_map<IpKey, IpBinding> addresses_;           // recorded
+  std::unordered_map<Vni, Views> views_;
   std::unordered_map<ReaderId, Interest> interests_;
 };
 

@@ -69,7 +69,7 @@ Status serve(const Options& options, const sigset_t& signals) {
   if (auto status = make_directories(options); !status) return status;
   auto store = SqliteStore::open(options.store_path);
   if (!store) return store.error();
-  Sessions sessions{{.negative_ttl = options.negative_ttl}};
+  Sessions sessions{{.router_mac = options.router_mac, .negative_ttl = options.negative_ttl}};
   auto registry = Registry::open(**store, sessions);
   if (!registry) return registry.error();
 

@@ -17,6 +17,7 @@ class ShowCall final : public api::StreamCall<v1::ShowRequest, v1::ShowReply> {
     query_.kind = request.kind();
     query_.name = request.name();
     query_.network = request.network();
+    query_.tenant = request.tenant();
     next();
   }
   void written(bool ok) override { ok ? next() : finish(grpc::Status::CANCELLED); }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/convert.h"
 #include "core/name.h"
 
@@ -108,6 +110,28 @@ Result<Operation> parse(const v1::EndpointSet& message) {
   return Operation{EndpointSet{message.name(), *mac, *std::move(addresses), message.choose_mac()}};
 }
 
+Result<PolicyPair> parse_pair(const v1::Policy& message) {
+  if (message.network() == message.other())
+    return invalid(fmt::format("policy between network \"{}\" and itself: expected two networks",
+                               message.network()));
+  const auto& [lesser, greater] = std::minmax(message.network(), message.other());
+  return PolicyPair{message.tenant(), lesser, greater};
+}
+
+Result<Operation> parse_add(const v1::Policy& message) {
+  auto pair = parse_pair(message);
+  if (!pair) return pair.error();
+  const auto routing = parse_routing(true, message.routing());
+  if (!routing) return routing.error();
+  return Operation{PolicyAdd{*std::move(pair), **routing}};
+}
+
+Result<Operation> parse_del(const v1::Policy& message) {
+  auto pair = parse_pair(message);
+  if (!pair) return pair.error();
+  return Operation{PolicyDel{*std::move(pair)}};
+}
+
 }  // namespace
 
 Result<Operation> parse_operation(const v1::Operation& message) {
@@ -132,6 +156,10 @@ Result<Operation> parse_operation(const v1::Operation& message) {
       return Operation{EndpointDel{message.endpoint_del()}};
     case v1::Operation::kHostDel:
       return Operation{HostDel{message.host_del()}};
+    case v1::Operation::kPolicyAdd:
+      return parse_add(message.policy_add());
+    case v1::Operation::kPolicyDel:
+      return parse_del(message.policy_del());
     default:
       break;
   }

@@ -61,12 +61,23 @@ struct EndpointSet {
 struct EndpointDel {
   std::string name;
 };
+// The lesser name first.
+struct PolicyPair {
+  std::string tenant;
+  std::string network;
+  std::string other;
+};
+struct PolicyAdd : PolicyPair {
+  bool denied = false;
+};
+struct PolicyDel : PolicyPair {};
 struct HostDel {
   std::string name;
 };
 
-using Operation = std::variant<TenantAdd, TenantSet, TenantDel, NetworkAdd, NetworkSet, NetworkDel,
-                               EndpointAdd, EndpointSet, EndpointDel, HostDel>;
+using Operation =
+    std::variant<TenantAdd, TenantSet, TenantDel, NetworkAdd, NetworkSet, NetworkDel, EndpointAdd,
+                 EndpointSet, EndpointDel, HostDel, PolicyAdd, PolicyDel>;
 
 // Refuses names that break the rule of core/name.h and values of wrong length or range.
 Result<Operation> parse_operation(const v1::Operation& message);

@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
+#include "controller/topology.h"
+
 namespace dove::controller {
 namespace {
 
@@ -16,6 +18,7 @@ struct Words {
   std::vector<std::string> listen;
   std::string store = kDefaultStore;
   std::string negative_ttl = "2000";
+  std::string router_mac = kDefaultRouterMac.to_string();
   std::string log_level = "info";
   bool insecure = false;
 };
@@ -36,6 +39,10 @@ void describe(CLI::App& app, Words& words) {
   app.add_option("--negative-ttl", words.negative_ttl,
                  "Milliseconds for which agents may remember that something does not exist")
       ->type_name("MS")
+      ->capture_default_str();
+  app.add_option("--router-mac", words.router_mac,
+                 "The MAC of every gateway, on every host; the same for all controllers")
+      ->type_name("MAC")
       ->capture_default_str();
   app.add_option("--log-level", words.log_level, "debug, info, warning or error")
       ->type_name("LEVEL")
@@ -86,6 +93,10 @@ Result<Options> read(const Words& words) {
   const auto ttl = parse_ttl(words.negative_ttl);
   if (!ttl) return ttl.error();
   options.negative_ttl = *ttl;
+  const auto router_mac = MacAddress::parse(words.router_mac);
+  if (!router_mac || !router_mac->is_unicast())
+    return wrong("router-mac", words.router_mac, "a unicast MAC");
+  options.router_mac = *router_mac;
   for (const auto* level : {"debug", "info", "warning", "error"})
     if (words.log_level == level) options.log_level = level;
   if (options.log_level != words.log_level)

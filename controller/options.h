@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/address.h"
+#include "core/mac_address.h"
 
 namespace dove::controller {
 
@@ -18,6 +19,7 @@ struct Options {
   std::string store_path;            // of the SQLite file
   bool insecure = false;
   std::chrono::milliseconds negative_ttl{2000};
+  MacAddress router_mac;
   std::string log_level = "info";
 };
 

@@ -17,6 +17,8 @@ struct Planner {
   Planned operator()(const EndpointAdd& v) const { return plan_endpoint(v, around, draft); }
   Planned operator()(const EndpointSet& v) const { return plan_endpoint(v, around, draft); }
   Planned operator()(const EndpointDel& v) const { return plan_endpoint(v, draft); }
+  Planned operator()(const PolicyAdd& v) const { return plan_policy(v, draft); }
+  Planned operator()(const PolicyDel& v) const { return plan_policy(v, draft); }
   Planned operator()(const HostDel& v) const { return plan_host(v, around, draft); }
 };
 

@@ -20,13 +20,14 @@ struct Surroundings {
   std::string store_id;
   std::uint64_t revision = 0;                // of the last commit
   std::function<bool(HostId)> is_connected;  // has a live session
+  MacAddress router_mac;                     // no endpoint may have it
 };
 
 // An object that add or set made, or found as wanted.
 struct Made {
-  enum class Kind : std::uint8_t { kTenant, kNetwork, kEndpoint };
+  enum class Kind : std::uint8_t { kTenant, kNetwork, kEndpoint, kPolicy };
   Kind kind;
-  std::string name;
+  std::string name;  // of a policy: its policy_name()
 };
 
 Result<std::optional<Made>> plan(const Operation& operation, const Surroundings& around,

@@ -20,7 +20,7 @@ MacAddress choose_mac(const std::string& tenant, const std::string& endpoint,
       bytes[i] = static_cast<std::uint8_t>(bits & 0xffU);
     const MacAddress mac{bytes};
     const auto* owner = state.mac_owner(tenant, mac);
-    if (owner == nullptr || *owner == endpoint) return mac;
+    if (mac != around.router_mac && (owner == nullptr || *owner == endpoint)) return mac;
   }
 }
 
@@ -28,6 +28,8 @@ Result<MacAddress> take_mac(const std::optional<MacAddress>& wanted, const std::
                             const std::string& endpoint, const Surroundings& around,
                             const State& state) {
   if (!wanted) return choose_mac(tenant, endpoint, around, state);
+  if (*wanted == around.router_mac)
+    return conflict(fmt::format("MAC {} is that of every gateway", wanted->to_string()));
   if (const auto* owner = state.mac_owner(tenant, *wanted); owner != nullptr && *owner != endpoint)
     return conflict(fmt::format("MAC {} is in use by endpoint \"{}\" of the same tenant",
                                 wanted->to_string(), *owner));

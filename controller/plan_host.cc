@@ -138,6 +138,8 @@ Status plan_announcement(HostId host, const MacKey& key, const IpAddress& ip,
     return {};
   }
   const auto mac = mac_of_link_local(ip);
+  if (mac == around.router_mac)
+    return exists(fmt::format("IP {} is every gateway's", ip.to_string()));
   if (mac == key.mac) return {};  // found without a record
   if (mac)
     if (const auto* other = state.endpoint(MacKey{key.vni, *mac})) return taken(ip, other->name);

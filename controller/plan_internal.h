@@ -20,6 +20,8 @@ Planned plan_network(const NetworkDel& del, Draft& draft);
 Planned plan_endpoint(const EndpointAdd& add, const Surroundings& around, Draft& draft);
 Planned plan_endpoint(const EndpointSet& set, const Surroundings& around, Draft& draft);
 Planned plan_endpoint(const EndpointDel& del, Draft& draft);
+Planned plan_policy(const PolicyAdd& add, Draft& draft);
+Planned plan_policy(const PolicyDel& del, Draft& draft);
 Planned plan_host(const HostDel& del, const Surroundings& around, Draft& draft);
 
 inline Error unknown(std::string_view kind, std::string_view name) {
@@ -28,6 +30,8 @@ inline Error unknown(std::string_view kind, std::string_view name) {
 inline Error invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
 inline Error conflict(std::string message) { return {ErrorCode::kConflict, std::move(message)}; }
 inline Error exists(std::string message) { return {ErrorCode::kExists, std::move(message)}; }
+
+inline std::string_view routing_word(bool denied) { return denied ? "deny" : "allow"; }
 
 // "a", "b", "c" and 4 more
 std::string some_of(const Names& names);

@@ -221,6 +221,8 @@ Planned plan_network(const NetworkDel& del, Draft& draft) {
     return conflict(
         fmt::format("network \"{}\" still has endpoints: {}", del.name, some_of(endpoints)));
   const Network network = *present;
+  const Names policies = draft.state().policies_of(del.name);
+  for (const auto& policy : policies) draft.erase(Policy{*draft.state().policy(policy)});
   draft.erase(network);
   draft.erase(VniOwner{network.vni, {}});
   draft.put(Quarantine{vni_key(network.vni), network.tenant});

@@ -3,8 +3,6 @@
 namespace dove::controller {
 namespace {
 
-std::string_view routing_word(bool denied) { return denied ? "deny" : "allow"; }
-
 Made made(const std::string& name) { return {Made::Kind::kTenant, name}; }
 
 }  // namespace

@@ -79,6 +79,15 @@ std::string encode_tenant(const Tenant& tenant) {
   return bytes_of(out);
 }
 
+std::string encode_policy(const Policy& policy) {
+  records::Policy out;
+  out.set_tenant(policy.tenant);
+  out.set_network(policy.network);
+  out.set_other(policy.other);
+  out.set_denied(policy.denied);
+  return bytes_of(out);
+}
+
 std::string encode_quarantine(const Quarantine& quarantine) {
   records::Quarantine out;
   out.set_tenant(quarantine.tenant);
@@ -91,6 +100,12 @@ std::optional<Value> decode_tenant(const std::string& bytes) {
   records::Tenant in;
   if (!in.ParseFromString(bytes)) return std::nullopt;
   return Tenant{in.name(), in.routing_denied()};
+}
+
+std::optional<Value> decode_policy(const std::string& bytes) {
+  records::Policy in;
+  if (!in.ParseFromString(bytes) || in.network() >= in.other()) return std::nullopt;
+  return Policy{in.tenant(), in.network(), in.other(), in.denied()};
 }
 
 std::optional<Value> decode_network(const std::string& bytes) {
@@ -182,6 +197,7 @@ std::optional<Value> decode_counter(const std::string& bytes) {
 std::optional<Value> decode_kind(std::string_view kind, std::string_view rest,
                                  const std::string& bytes) {
   if (kind == "tenant") return decode_tenant(bytes);
+  if (kind == "policy") return decode_policy(bytes);
   if (kind == "network") return decode_network(bytes);
   if (kind == "vni") return decode_vni(rest, bytes);
   if (kind == "endpoint") return decode_endpoint(bytes);
@@ -196,6 +212,7 @@ std::optional<Value> decode_kind(std::string_view kind, std::string_view rest,
 }  // namespace
 
 std::string tenant_key(std::string_view name) { return fmt::format("tenant/{}", name); }
+std::string policy_key(std::string_view name) { return fmt::format("policy/{}", name); }
 std::string network_key(std::string_view name) { return fmt::format("network/{}", name); }
 std::string vni_key(Vni vni) { return fmt::format("vni/{:08}", vni.value()); }
 std::string endpoint_key(std::string_view name) { return fmt::format("endpoint/{}", name); }
@@ -208,6 +225,10 @@ std::string address_key(const IpKey& key) {
 std::string address_key_prefix(Vni vni) { return fmt::format("address/{:08}/", vni.value()); }
 std::string host_key(std::string_view name) { return fmt::format("host/{}", name); }
 std::string quarantine_key(std::string_view of) { return fmt::format("quarantine/{}", of); }
+
+std::string policy_name(const Policy& policy) {
+  return fmt::format("{}/{}/{}", policy.tenant, policy.network, policy.other);
+}
 
 std::variant<std::monostate, Vni, IpKey> subject_of(std::string_view key) {
   constexpr std::string_view kVni = "vni/";
@@ -233,7 +254,8 @@ std::string key_of(const Value& value) {
                                [](const Address& v) { return address_key(v.key); },
                                [](const Host& v) { return host_key(v.name); },
                                [](const Quarantine& v) { return quarantine_key(v.of); },
-                               [](const HostIdCounter&) { return std::string{kHostIdKey}; }},
+                               [](const HostIdCounter&) { return std::string{kHostIdKey}; },
+                               [](const Policy& v) { return policy_key(policy_name(v)); }},
                     value);
 }
 
@@ -246,7 +268,8 @@ std::string encode(const Value& value) {
                                [](const Address& v) { return encode_address(v); },
                                [](const Host& v) { return encode_host(v); },
                                [](const Quarantine& v) { return encode_quarantine(v); },
-                               [](const HostIdCounter& v) { return std::to_string(v.last); }},
+                               [](const HostIdCounter& v) { return std::to_string(v.last); },
+                               [](const Policy& v) { return encode_policy(v); }},
                     value);
 }
 

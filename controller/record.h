@@ -22,6 +22,15 @@ struct Tenant {
   friend bool operator==(const Tenant&, const Tenant&) = default;
 };
 
+// Between two networks of a tenant, in place of what the tenant says of all.
+struct Policy {
+  std::string tenant;
+  std::string network;  // the lesser name
+  std::string other;
+  bool denied = false;
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
 struct Network {
   std::string name;
   std::string tenant;
@@ -89,9 +98,10 @@ struct HostIdCounter {
 };
 
 using Value = std::variant<Tenant, Network, VniOwner, Endpoint, MacOwner, Address, Host, Quarantine,
-                           HostIdCounter>;
+                           HostIdCounter, Policy>;
 
 std::string tenant_key(std::string_view name);
+std::string policy_key(std::string_view name);  // by policy_name()
 std::string network_key(std::string_view name);
 std::string vni_key(Vni vni);
 std::string endpoint_key(std::string_view name);
@@ -100,6 +110,9 @@ std::string address_key(const IpKey& key);
 std::string address_key_prefix(Vni vni);  // of the keys of all its addresses
 std::string host_key(std::string_view name);
 std::string quarantine_key(std::string_view of);
+
+// TENANT/NETWORK/OTHER: a policy is known by what it is between.
+std::string policy_name(const Policy& policy);
 
 // The VNI or address that a vni/ or address/ key is about; empty for any other text.
 std::variant<std::monostate, Vni, IpKey> subject_of(std::string_view key);

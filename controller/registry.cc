@@ -61,6 +61,11 @@ Status Registry::load() {
     state_.put(*value, record.revision, loaded_at);
   }
   if (auto status = state_.check(); !status) return status;
+  for (const auto& [name, endpoint] : state_.endpoints())
+    if (endpoint.mac == sessions_.router_mac())
+      return Error{ErrorCode::kConflict,
+                   fmt::format("endpoint \"{}\" has MAC {}, which is to be that of every gateway",
+                               name, endpoint.mac.to_string())};
   revision_ = snapshot->revision;
   sessions_.load(everything(state_, revision_));
   return {};
@@ -81,20 +86,24 @@ void Registry::post(Job job) {
 }
 
 void Registry::run() {
+  auto next_tick = now() + kTick;
   std::unique_lock lock{mutex_};
   while (!stopping_) {
-    const bool woken = wake_.wait_for(lock, kTick, [this] { return stopping_ || !jobs_.empty(); });
+    wake_.wait_until(lock, next_tick, [this] { return stopping_ || !jobs_.empty(); });
     if (stopping_) return;
-    if (!woken) {
-      lock.unlock();
-      sessions_.tick(now());
-      lock.lock();
-      continue;
+    Job job;
+    if (!jobs_.empty()) {
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
     }
-    auto job = std::move(jobs_.front());
-    jobs_.pop_front();
     lock.unlock();
-    job(false);
+    if (job) job(false);
+    if (now() >= next_tick) {
+      sessions_.tick(now());
+      next_tick = now() + kTick;
+    }
+    if (const auto deadline = sessions_.next_deadline()) next_tick = std::min(next_tick, *deadline);
+    job = {};
     lock.lock();
   }
 }
@@ -138,7 +147,8 @@ void Registry::request(std::shared_ptr<Peer> peer, v1::Request request,
 // --- changes
 
 Surroundings Registry::surroundings() const {
-  return {store_.id(), revision_, [this](HostId host) { return sessions_.is_connected(host); }};
+  return {store_.id(), revision_, [this](HostId host) { return sessions_.is_connected(host); },
+          sessions_.router_mac()};
 }
 
 Status Registry::commit(Draft& draft) {
@@ -184,6 +194,9 @@ void Registry::render_made(const Made& made, v1::Object* object) const {
       if (const auto* endpoint = state_.endpoint(made.name))
         render(*endpoint, state_, object->mutable_endpoint());
       return;
+    case Made::Kind::kPolicy:
+      if (const auto* policy = state_.policy(made.name)) render(*policy, object->mutable_policy());
+      return;
   }
 }
 
@@ -195,6 +208,8 @@ Result<Registry::Part> Registry::do_show(const Query& query) {
   part.reply.set_revision(revision_);
   if (!query.network.empty() && state_.network(query.network) == nullptr)
     return unknown("network", query.network);
+  if (!query.tenant.empty() && state_.tenant(query.tenant) == nullptr)
+    return unknown("tenant", query.tenant);
   const auto last = show_objects(query, part);
   if (!last) return last.error();
   part.last = *last;
@@ -208,6 +223,12 @@ Result<bool> Registry::show_objects(const Query& query, Part& part) const {
   const auto endpoint = [&](const auto& e) {
     if (query.network.empty() || e.network == query.network)
       render(e, state_, object()->mutable_endpoint());
+  };
+  const auto policy = [&](const auto& p) {
+    const bool of_tenant = query.tenant.empty() || p.tenant == query.tenant;
+    const bool of_network =
+        query.network.empty() || p.network == query.network || p.other == query.network;
+    if (of_tenant && of_network) render(p, object()->mutable_policy());
   };
   const auto host = [&](const auto& h) {
     auto* message = object()->mutable_host();
@@ -225,6 +246,8 @@ Result<bool> Registry::show_objects(const Query& query, Part& part) const {
       return show_kind("endpoint", state_.endpoints(), query, part, endpoint);
     case v1::ShowRequest::HOST:
       return show_kind("host", state_.hosts(), query, part, host);
+    case v1::ShowRequest::POLICY:
+      return show_kind("policy", state_.policies(), query, part, policy);
     default:
       return Error{ErrorCode::kInvalid,
                    fmt::format("kind {} is unknown", static_cast<int>(query.kind))};
@@ -257,8 +280,7 @@ void Registry::do_request(Peer& peer, const v1::Request& request) {
       status = do_prepare(request.prepare(), reply);
       break;
     case v1::Request::kActivate:
-      status = do_activate(peer, request.activate(), reply);
-      break;
+      return do_activate(peer, request.id(), request.activate());
     case v1::Request::kDetach:
       status = do_detach(peer, request.detach(), reply);
       break;
@@ -288,7 +310,7 @@ void Registry::do_join(Peer& peer, std::uint64_t id, const v1::Join& join) {
     api::write(unknown("network", name), reply.mutable_problem());
     return sessions_.send(peer, std::move(message));
   }
-  render(*network, network->revision, reply.mutable_network());
+  sessions_.show(network->vni, reply.mutable_network());
   sessions_.join(peer, network->vni, std::move(message));
 }
 
@@ -309,21 +331,33 @@ Status Registry::do_prepare(const v1::Prepare& prepare, v1::Reply& reply) {
   if (endpoint == nullptr) return unknown("endpoint", prepare.endpoint());
   show_attachment(endpoint->name, reply);
   if (!endpoint->active) reply.mutable_attachment()->set_state(v1::Attachment::PREPARED);
-  const auto* network = state_.network(endpoint->network);
-  render(*network, network->revision, reply.mutable_network());
+  sessions_.show(endpoint->vni, reply.mutable_network());
   return {};
 }
 
 // A refusal shows the attachment as it is: the generation that won, and the owner.
-Status Registry::do_activate(Peer& peer, const v1::Activate& activate, v1::Reply& reply) {
-  Draft draft{state_, now()};
-  auto status = plan_activation(peer.host, activate.endpoint(), activate.generation(), draft);
-  if (status) status = commit(draft);
-  draft.roll_back();
+void Registry::do_activate(Peer& peer, std::uint64_t id, const v1::Activate& activate) {
+  const auto activated = this->activate(peer, activate);
+  v1::FromController message;
+  auto& reply = *message.mutable_reply();
+  reply.set_id(id);
+  reply.set_revision(revision_);
+  if (!activated) api::write(activated.error(), reply.mutable_problem());
   show_attachment(activate.endpoint(), reply);
-  if (!status) return status;
+  if (activated && *activated) return sessions_.confirm(peer, std::move(message), now());
+  sessions_.send(peer, std::move(message));
+}
+
+// Whether it is new.
+Result<bool> Registry::activate(Peer& peer, const v1::Activate& activate) {
+  Draft draft{state_, now()};
+  const auto planned =
+      plan_activation(peer.host, activate.endpoint(), activate.generation(), draft);
+  if (!planned) return planned.error();
+  const bool fresh = !draft.changes().empty();
+  if (const auto committed = commit(draft); !committed) return committed.error();
   sessions_.has_network(peer, state_.endpoint(activate.endpoint())->vni);
-  return {};
+  return fresh;
 }
 
 Status Registry::do_detach(Peer& peer, const v1::Detach& detach, v1::Reply& reply) {

@@ -26,8 +26,8 @@ namespace dove::controller {
 
 class Registry {
  public:
-  // Loads everything; refuses a store whose records are damaged or contradict each other. `store`
-  // and `sessions` must outlive the registry.
+  // Loads everything; refuses a store whose records are damaged or contradict each other, or where
+  // an endpoint has the gateways' MAC. `store` and `sessions` must outlive the registry.
   static Result<std::unique_ptr<Registry>> open(Store& store, Sessions& sessions);
   ~Registry();
 
@@ -43,7 +43,8 @@ class Registry {
   struct Query {
     v1::ShowRequest::Kind kind = v1::ShowRequest::TENANT;
     std::string name;     // empty: all
-    std::string network;  // of endpoints
+    std::string network;  // of endpoints and policies
+    std::string tenant;   // of policies
     std::string after;    // begin behind this name
   };
   struct Part {
@@ -77,7 +78,8 @@ class Registry {
   void do_join(Peer& peer, std::uint64_t id, const v1::Join& join);
   void do_leave(Peer& peer, std::uint64_t id, const v1::Leave& leave);
   Status do_prepare(const v1::Prepare& prepare, v1::Reply& reply);
-  Status do_activate(Peer& peer, const v1::Activate& activate, v1::Reply& reply);
+  void do_activate(Peer& peer, std::uint64_t id, const v1::Activate& activate);
+  Result<bool> activate(Peer& peer, const v1::Activate& activate);
   Status do_detach(Peer& peer, const v1::Detach& detach, v1::Reply& reply);
   Status do_announce(Peer& peer, const v1::Announce& announce);
   void show_attachment(const std::string& endpoint, v1::Reply& reply) const;

@@ -18,6 +18,14 @@ void render(const Kept<Tenant>& tenant, v1::Tenant* message) {
   message->set_revision(tenant.revision);
 }
 
+void render(const Kept<Policy>& policy, v1::Policy* message) {
+  message->set_tenant(policy.tenant);
+  message->set_network(policy.network);
+  message->set_other(policy.other);
+  message->set_routing(policy.denied ? v1::Tenant::DENY : v1::Tenant::ALLOW);
+  message->set_revision(policy.revision);
+}
+
 void render(const Kept<Network>& network, v1::Network* message) {
   message->set_name(network.name);
   message->set_tenant(network.tenant);
@@ -57,13 +65,15 @@ void render(const Kept<Host>& host, const State& state, v1::Host* message) {
   message->set_revision(host.revision);
 }
 
-void render(const Network& network, std::uint64_t revision, v1::NetworkSettings* message) {
+void render(Vni vni, const Topology& topology, v1::NetworkSettings* message) {
+  const auto& network = *topology.network(vni);
   message->set_vni(network.vni.value());
   message->set_name(network.name);
   message->set_tenant(network.tenant);
   for (const auto& subnet : network.subnets) api::write(subnet, message->add_subnets());
   message->set_learn(network.learn);
-  message->set_revision(revision);
+  message->set_revision(topology.revision_of(vni));
+  for (const auto& subnet : topology.denied_to(vni)) api::write(subnet, message->add_denied());
 }
 
 void render(const Endpoint& endpoint, v1::Attachment* message) {

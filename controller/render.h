@@ -2,6 +2,7 @@
 #pragma once
 
 #include "controller/state.h"
+#include "controller/topology.h"
 #include "dove/v1/agent.pb.h"
 #include "dove/v1/management.pb.h"
 
@@ -9,11 +10,13 @@ namespace dove::controller {
 
 void render(const Kept<Tenant>& tenant, v1::Tenant* message);
 void render(const Kept<Network>& network, v1::Network* message);
+void render(const Kept<Policy>& policy, v1::Policy* message);
 void render(const Kept<Endpoint>& endpoint, const State& state, v1::Endpoint* message);
 // Whether it is connected and by which version only the sessions know.
 void render(const Kept<Host>& host, const State& state, v1::Host* message);
 
-void render(const Network& network, std::uint64_t revision, v1::NetworkSettings* message);
+// Those of a network that is there.
+void render(Vni vni, const Topology& topology, v1::NetworkSettings* message);
 void render(const Endpoint& endpoint, v1::Attachment* message);  // without its addresses
 void render(const Endpoint& endpoint, const State& state, v1::Attachment* message);
 

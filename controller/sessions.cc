@@ -3,10 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "controller/render.h"
 
 namespace dove::controller {
+
+namespace {
+
+bool same_settings(v1::NetworkSettings one, const v1::NetworkSettings& other) {
+  one.set_revision(other.revision());
+  return one.SerializeAsString() == other.SerializeAsString();
+}
+
+}  // namespace
 
 // Collects, with the sessions' lock held, who has to be flushed or closed once it is released; and
 // mends what an overflow broke.
@@ -135,6 +146,7 @@ void Sessions::admit(std::shared_ptr<Peer> peer, const Hello& hello, HostId host
   welcome.mutable_welcome()->set_store_id(store_id);
   welcome.mutable_welcome()->set_revision(revision_);
   welcome.mutable_welcome()->set_host_id(static_cast<std::uint32_t>(host));
+  api::set_bytes(welcome.mutable_welcome()->mutable_router_mac(), options_.router_mac);
   delivery.send(reader, std::move(welcome));
   v1::FromController all;
   all.mutable_hosts()->set_full(true);
@@ -144,11 +156,12 @@ void Sessions::admit(std::shared_ptr<Peer> peer, const Hello& hello, HostId host
 }
 
 void Sessions::end(Peer& peer) {
-  const std::lock_guard lock{mutex_};
+  Delivery delivery{*this};
   directory_.forget_all(peer.reader);
   sessions_.erase(peer.reader);
   const auto at = by_host_.find(peer.host);
   if (at != by_host_.end() && at->second == peer.reader) by_host_.erase(at);
+  if (!introductions_.empty()) end_introductions(TimePoint::min(), delivery);
 }
 
 bool Sessions::is_connected(HostId host) const {
@@ -176,12 +189,13 @@ void Sessions::ask(Peer& peer, std::span<const Key> keys, const std::optional<Ip
 }
 
 void Sessions::introduce(const IpKey& asker, HostId from, const IpKey& key, Delivery& delivery) {
-  const auto to = directory_.host_of(key);
-  if (!to || *to == from || directory_.host_of(asker) != from) return;
-  const auto reader = by_host_.find(*to);
+  const auto to = directory_.place_of(key);
+  const auto known = directory_.place_of(asker);
+  if (!to || to->host == from || !known || known->host != from || known->vni != asker.vni) return;
+  const auto reader = by_host_.find(to->host);
   if (reader == by_host_.end() || directory_.interest(reader->second) + 2 > options_.interest)
     return;
-  directory_.introduce(reader->second, asker, delivery);
+  directory_.introduce(reader->second, {to->vni, asker.ip}, delivery);
 }
 
 void Sessions::forget(Peer& peer, std::span<const Key> keys) {
@@ -259,6 +273,7 @@ void Sessions::tell_members(Vni vni, HostId about, bool added, Delivery& deliver
 
 void Sessions::tick(TimePoint now) {
   Delivery delivery{*this};
+  end_introductions(now, delivery);
   for (auto& [reader, session] : sessions_) {
     if (session.settled || now < session.since + options_.rejoin) continue;
     session.settled = true;
@@ -273,6 +288,68 @@ void Sessions::settle(Live& session, Delivery& delivery) {
     if (at != members.end() && at->second != session.peer->reader) left.push_back(vni);
   }
   for (const auto vni : left) remove_member(vni, session.peer->host, delivery);
+}
+
+// --- introductions of hosts
+
+void Sessions::confirm(Peer& peer, v1::FromController&& reply, TimePoint now) {
+  Delivery delivery{*this};
+  const auto at = introductions_.find(peer.host);
+  if (at == introductions_.end()) return delivery.send(peer.reader, std::move(reply));
+  at->second.replies.emplace_back(peer.reader, std::move(reply));
+  if (!at->second.deadline) at->second.deadline = now + options_.introduction;
+  end_introductions(now, delivery);
+}
+
+void Sessions::applied(Peer& peer, std::uint64_t revision) {
+  Delivery delivery{*this};
+  auto* session = live(peer.reader);
+  if (session == nullptr || revision <= session->applied) return;
+  session->applied = revision;
+  if (!introductions_.empty()) end_introductions(TimePoint::min(), delivery);
+}
+
+// Whether all agents but the host's own have applied a revision: by the two that lag most.
+std::function<bool(HostId, std::uint64_t)> Sessions::who_knows() const {
+  struct Lag {
+    std::uint64_t applied = std::numeric_limits<std::uint64_t>::max();
+    HostId host{};
+  };
+  Lag most;
+  Lag next;
+  for (const auto& [reader, session] : sessions_) {
+    const Lag lag{session.applied, session.peer->host};
+    if (lag.applied < most.applied)
+      next = std::exchange(most, lag);
+    else if (lag.applied < next.applied)
+      next = lag;
+  }
+  return [most, next](HostId host, std::uint64_t revision) {
+    return (most.host == host ? next : most).applied >= revision;
+  };
+}
+
+void Sessions::end_introductions(TimePoint now, Delivery& delivery) {
+  const auto knows = who_knows();
+  for (auto at = introductions_.begin(); at != introductions_.end();) {
+    auto& [host, introduction] = *at;
+    const bool late = introduction.deadline && *introduction.deadline <= now;
+    if (!late && !knows(host, introduction.revision)) {
+      ++at;
+      continue;
+    }
+    for (auto& [reader, reply] : introduction.replies) delivery.send(reader, std::move(reply));
+    at = introductions_.erase(at);
+  }
+}
+
+std::optional<TimePoint> Sessions::next_deadline() const {
+  const std::lock_guard lock{mutex_};
+  std::optional<TimePoint> next;
+  for (const auto& [host, introduction] : introductions_)
+    if (introduction.deadline && (!next || *introduction.deadline < *next))
+      next = introduction.deadline;
+  return next;
 }
 
 // --- commits
@@ -290,7 +367,7 @@ void Sessions::publish(const Consequences& consequences) {
 void Sessions::apply(const Consequences& consequences, Delivery& delivery) {
   revision_ = consequences.revision;
   tell_hosts(consequences.hosts, delivery);
-  for (const auto& network : consequences.networks) tell_network(network, delivery);
+  if (!consequences.tenants.empty()) route(consequences, delivery);
   for (const auto vni : consequences.gone) end_network(vni, delivery);
   for (const auto& [vni, host] : consequences.attached) add_member(vni, host, 0, delivery);
   directory_.update(consequences.revision, consequences.macs, consequences.ips, delivery);
@@ -303,10 +380,13 @@ void Sessions::tell_hosts(std::span<const api::HostEntry> changed, Delivery& del
   message.mutable_hosts()->set_revision(revision_);
   for (const auto& entry : changed) {
     api::write(entry, message.mutable_hosts()->add_hosts());
-    if (entry.vtep)
+    if (entry.vtep) {
       hosts_.insert_or_assign(entry.id, entry);
-    else
+      introductions_[entry.id].revision = revision_;
+    } else {
       hosts_.erase(entry.id);
+      introductions_.erase(entry.id);
+    }
   }
   for (const auto& entry : changed) {
     if (entry.vtep) continue;
@@ -319,11 +399,40 @@ void Sessions::tell_hosts(std::span<const api::HostEntry> changed, Delivery& del
     delivery.send(reader, v1::FromController{message});
 }
 
-void Sessions::tell_network(const Network& network, Delivery& delivery) {
-  v1::FromController message;
-  render(network, revision_, message.mutable_network());
+void Sessions::route(const Consequences& consequences, Delivery& delivery) {
+  const auto before = joined_settings();
+  directory_.route(consequences.revision, consequences.tenants, delivery);
+  for (const auto& [vni, settings] : joined_settings()) {
+    const auto old = before.find(vni);
+    if (old == before.end() || !same_settings(old->second, settings))
+      tell_network(vni, settings, delivery);
+  }
+}
+
+std::map<Vni, v1::NetworkSettings> Sessions::joined_settings() const {
+  std::map<Vni, v1::NetworkSettings> all;
   for (const auto& [reader, session] : sessions_)
-    if (session.joined.contains(network.vni)) delivery.send(reader, v1::FromController{message});
+    for (const auto vni : session.joined) {
+      const auto [at, fresh] = all.try_emplace(vni);
+      if (!fresh) continue;
+      if (directory_.topology().network(vni) == nullptr)
+        all.erase(at);
+      else
+        render(vni, directory_.topology(), &at->second);
+    }
+  return all;
+}
+
+void Sessions::tell_network(Vni vni, const v1::NetworkSettings& settings, Delivery& delivery) {
+  v1::FromController message;
+  *message.mutable_network() = settings;
+  for (const auto& [reader, session] : sessions_)
+    if (session.joined.contains(vni)) delivery.send(reader, v1::FromController{message});
+}
+
+void Sessions::show(Vni vni, v1::NetworkSettings* settings) const {
+  const std::lock_guard lock{mutex_};
+  render(vni, directory_.topology(), settings);
 }
 
 // Nobody is in its list any more; who had joined it is told so.

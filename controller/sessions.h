@@ -6,6 +6,7 @@
 // registry's thread alone, in the order of commits; a peer's messages therefore come in that order.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -49,11 +50,14 @@ struct Hello {
 class Sessions {
  public:
   struct Options {
+    MacAddress router_mac = kDefaultRouterMac;
     std::chrono::milliseconds negative_ttl{2000};
     // Keys a session may be interested in; beyond, it is resynced and starts from nothing.
     std::size_t interest = 1U << 20U;
     // A host that has come back has this long to join its networks again.
     std::chrono::milliseconds rejoin{10'000};
+    // For so long the first activation at a host waits for agents that do not know the host.
+    std::chrono::milliseconds introduction{1'000};
   };
 
   explicit Sessions(const Options& options);
@@ -73,8 +77,14 @@ class Sessions {
   void leave(Peer& peer, Vni vni, v1::FromController&& reply);
   // An endpoint of the network is active at the peer's host: so it has the network.
   void has_network(Peer& peer, Vni vni);
-  // Removes from flood lists the hosts that have come back and not joined again.
+  // Sends the reply to an activation: once all other agents have applied what was told of the
+  // peer's host since its last change, or when they had their time for that.
+  void confirm(Peer& peer, v1::FromController&& reply, TimePoint now);
+  // Removes from flood lists the hosts that have come back and not joined again, and confirms what
+  // has waited long enough.
   void tick(TimePoint now);
+  // When something waits: when it is to be confirmed at the latest.
+  std::optional<TimePoint> next_deadline() const;
 
   // --- any thread
   // `asker`, of one address alone: the address of the peer's guest that wants to know. Whoever is
@@ -82,9 +92,15 @@ class Sessions {
   void ask(Peer& peer, std::span<const Key> keys,
            const std::optional<IpAddress>& asker = std::nullopt);
   void forget(Peer& peer, std::span<const Key> keys);
+  // The agent has applied all that it was told up to this revision.
+  void applied(Peer& peer, std::uint64_t revision);
   void send(Peer& peer, v1::FromController&& message);
   // The peer's stream has ended. What its host owns and has joined stays.
   void end(Peer& peer);
+
+  // Of a network that is there: what its hosts are to know of it.
+  void show(Vni vni, v1::NetworkSettings* settings) const;
+  const MacAddress& router_mac() const noexcept { return options_.router_mac; }
 
   bool is_connected(HostId host) const;
   std::string version_of(HostId host) const;  // empty while it is not connected
@@ -96,7 +112,14 @@ class Sessions {
     Hello hello;
     std::set<Vni> joined;
     TimePoint since;
-    bool settled = false;  // the time to join again is over
+    bool settled = false;       // the time to join again is over
+    std::uint64_t applied = 0;  // by the agent, as it said
+  };
+  // A host that was told of and of which not all agents have said that they know it.
+  struct Introduction {
+    std::uint64_t revision = 0;
+    std::optional<TimePoint> deadline;                                  // since something waits
+    std::vector<std::pair<ReaderId, v1::FromController>> replies = {};  // that wait
   };
   using Members = std::map<HostId, ReaderId>;  // and the session that joined last, 0: none yet
 
@@ -107,11 +130,15 @@ class Sessions {
   void tell_members(Vni vni, HostId about, bool added, Delivery& delivery);
   void apply(const Consequences& consequences, Delivery& delivery);
   void tell_hosts(std::span<const api::HostEntry> changed, Delivery& delivery);
-  void tell_network(const Network& network, Delivery& delivery);
+  void route(const Consequences& consequences, Delivery& delivery);
+  std::map<Vni, v1::NetworkSettings> joined_settings() const;
+  void tell_network(Vni vni, const v1::NetworkSettings& settings, Delivery& delivery);
   void end_network(Vni vni, Delivery& delivery);
   void tell_loss(const Loss& loss, Delivery& delivery);
   void introduce(const IpKey& asker, HostId from, const IpKey& key, Delivery& delivery);
   void settle(Live& session, Delivery& delivery);
+  std::function<bool(HostId, std::uint64_t)> who_knows() const;
+  void end_introductions(TimePoint now, Delivery& delivery);
 
   const Options options_;
   mutable std::mutex mutex_;  // everything below
@@ -121,6 +148,7 @@ class Sessions {
   std::unordered_map<ReaderId, Live> sessions_;
   std::map<HostId, ReaderId> by_host_;
   std::map<HostId, api::HostEntry> hosts_;
+  std::map<HostId, Introduction> introductions_;
   std::unordered_map<Vni, Members> members_;
 };
 

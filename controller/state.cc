@@ -82,6 +82,7 @@ std::optional<State::Found> State::find(const Value& same_key) const {
     const State& state;
     std::optional<Found> operator()(const Tenant& v) { return found(state.tenant(v.name)); }
     std::optional<Found> operator()(const Network& v) { return found(state.network(v.name)); }
+    std::optional<Found> operator()(const Policy& v) { return found(state.policy(policy_name(v))); }
     std::optional<Found> operator()(const Endpoint& v) { return found(state.endpoint(v.name)); }
     std::optional<Found> operator()(const Host& v) { return found(state.host(v.name)); }
     std::optional<Found> operator()(const Address& v) { return found(state.address(v.key)); }
@@ -118,6 +119,18 @@ void State::add(const Network& value, std::uint64_t revision) {
 void State::remove(const Network& value) {
   unindex(networks_of_, value.tenant, value.name);
   networks_.erase(value.name);
+}
+
+void State::add(const Policy& value, std::uint64_t revision) {
+  const auto name = policy_name(value);
+  policies_.insert_or_assign(name, kept(value, revision));
+  for (const auto* network : {&value.network, &value.other}) policies_of_[*network].insert(name);
+}
+
+void State::remove(const Policy& value) {
+  const auto name = policy_name(value);
+  for (const auto* network : {&value.network, &value.other}) unindex(policies_of_, *network, name);
+  policies_.erase(name);
 }
 
 void State::add(const VniOwner& value, std::uint64_t revision) {
@@ -194,6 +207,7 @@ void State::remove(const Quarantine& value) {
 
 const Kept<Tenant>* State::tenant(std::string_view name) const { return get(tenants_, name); }
 const Kept<Network>* State::network(std::string_view name) const { return get(networks_, name); }
+const Kept<Policy>* State::policy(std::string_view name) const { return get(policies_, name); }
 const Kept<Endpoint>* State::endpoint(std::string_view name) const { return get(endpoints_, name); }
 const Kept<Host>* State::host(std::string_view name) const { return get(hosts_, name); }
 
@@ -227,6 +241,11 @@ const Kept<Endpoint>* State::endpoint(const MacKey& key) const {
 
 const Names& State::networks_of(std::string_view tenant) const {
   const auto* names = get(networks_of_, tenant);
+  return names == nullptr ? kNoNames : *names;
+}
+
+const Names& State::policies_of(std::string_view network) const {
+  const auto* names = get(policies_of_, network);
   return names == nullptr ? kNoNames : *names;
 }
 
@@ -346,6 +365,8 @@ void State::search_again(Vni freed) {
 Status State::check() const {
   for (const auto& [name, network] : networks_)
     if (auto status = check(network); !status) return status;
+  for (const auto& [name, policy] : policies_)
+    if (auto status = check(policy); !status) return status;
   for (const auto& [name, endpoint] : endpoints_)
     if (auto status = check(endpoint); !status) return status;
   for (const auto& [vni, addresses] : addresses_)
@@ -370,6 +391,14 @@ Status State::check(const Network& network) const {
   const auto* owner = get(vnis_, network.vni.value());
   if (owner == nullptr || owner->network != network.name)
     return damaged(fmt::format("network \"{}\" does not own its VNI", network.name));
+  return {};
+}
+
+Status State::check(const Policy& policy) const {
+  for (const auto* name : {&policy.network, &policy.other})
+    if (const auto* of = network(*name); of == nullptr || of->tenant != policy.tenant)
+      return damaged(
+          fmt::format("policy \"{}\" is between other tenants' networks", policy_name(policy)));
   return {};
 }
 

@@ -57,6 +57,7 @@ class State {
   // --- objects by name; null when there is none
   const Kept<Tenant>* tenant(std::string_view name) const;
   const Kept<Network>* network(std::string_view name) const;
+  const Kept<Policy>* policy(std::string_view name) const;  // by policy_name()
   const Kept<Network>* network(Vni vni) const;
   const Kept<Endpoint>* endpoint(std::string_view name) const;
   const Kept<Host>* host(std::string_view name) const;
@@ -69,11 +70,13 @@ class State {
   // --- objects in order of their names
   const ByName<Tenant>& tenants() const noexcept { return tenants_; }
   const ByName<Network>& networks() const noexcept { return networks_; }
+  const ByName<Policy>& policies() const noexcept { return policies_; }
   const ByName<Endpoint>& endpoints() const noexcept { return endpoints_; }
   const ByName<Host>& hosts() const noexcept { return hosts_; }
 
   // --- who belongs to whom; empty sets when there is nothing
   const Names& networks_of(std::string_view tenant) const;
+  const Names& policies_of(std::string_view network) const;  // by policy_name()
   const Names& endpoints_of(std::string_view network) const;
   const Names& endpoints_at(HostId host) const;  // active ones
   const std::set<IpAddress>& ips_of(std::string_view endpoint) const;
@@ -108,6 +111,7 @@ class State {
 
   void add(const Tenant& value, std::uint64_t revision);
   void add(const Network& value, std::uint64_t revision);
+  void add(const Policy& value, std::uint64_t revision);
   void add(const VniOwner& value, std::uint64_t revision);
   void add(const Endpoint& value, std::uint64_t revision);
   void add(const MacOwner& value, std::uint64_t revision);
@@ -117,6 +121,7 @@ class State {
   // Each removes the very record, as find() gave it, from its map and indexes.
   void remove(const Tenant& value);
   void remove(const Network& value);
+  void remove(const Policy& value);
   void remove(const VniOwner& value);
   void remove(const Endpoint& value);
   void remove(const MacOwner& value);
@@ -130,11 +135,13 @@ class State {
   bool something_rested(TimePoint now) const;
   bool is_free(const IpKey& key, const Subnet& subnet, TimePoint now) const;
   Status check(const Network& network) const;
+  Status check(const Policy& policy) const;
   Status check(const Endpoint& endpoint) const;
   Status check(const Address& address) const;
 
   ByName<Tenant> tenants_;
   ByName<Network> networks_;
+  ByName<Policy> policies_;
   ByName<Endpoint> endpoints_;
   ByName<Host> hosts_;
   Kept<HostIdCounter> last_host_id_;
@@ -144,6 +151,7 @@ class State {
   std::map<std::string, Resting, std::less<>> resting_;  // by the key that rests
 
   std::map<std::string, Names, std::less<>> networks_of_;
+  std::map<std::string, Names, std::less<>> policies_of_;
   std::map<std::string, Names, std::less<>> endpoints_of_;
   std::map<HostId, Names> endpoints_at_;
   std::map<HostId, std::string> host_names_;

@@ -5,6 +5,7 @@
 //
 //   tenant/NAME                    Tenant
 //   network/NAME                   Network
+//   policy/TENANT/NETWORK/OTHER    Policy, the lesser name first
 //   vni/NNNNNNNN                   name of the network that has the VNI (zero-padded decimal)
 //   endpoint/NAME                  Endpoint, with its attachment
 //   mac/TENANT/MAC                 name of the endpoint: a MAC is unique in a tenant

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "controller/plan.h"
+#include "controller/topology.h"
 
 namespace {
 
@@ -40,7 +41,7 @@ class Plant {
 
  private:
   Surroundings surroundings() const {
-    return {"0123456789abcdef", revision_, [](HostId) { return false; }};
+    return {"0123456789abcdef", revision_, [](HostId) { return false; }, kDefaultRouterMac};
   }
   State state_;
   std::uint64_t revision_ = 0;

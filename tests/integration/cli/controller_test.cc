@@ -58,7 +58,8 @@ struct Fixture {
     return json::parse(finished.out);
   }
   std::string everything() const {
-    return ctl("-j tenant show").out + ctl("-j network show").out + ctl("-j endpoint show").out;
+    return ctl("-j tenant show").out + ctl("-j network show").out + ctl("-j endpoint show").out +
+           ctl("-j policy show").out;
   }
 };
 
@@ -106,7 +107,44 @@ TEST_CASE("objects are made, shown, changed and removed", "[cli]") {
   f.done("endpoint del vm1");
   f.done("network del web");
   f.done("tenant del red");
-  CHECK(f.everything() == "[]\n[]\n[]\n");
+  CHECK(f.everything() == "[]\n[]\n[]\n[]\n");
+}
+
+TEST_CASE("policies are made, shown and removed, and go with their networks", "[cli]") {
+  const Fixture f;
+  for (const auto* line : {"tenant add red", "tenant add blue", "network add web tenant red",
+                           "network add db tenant red", "network add mail tenant red",
+                           "network add other tenant blue"})
+    f.done(line);
+  for (int i = 0; i < 2; ++i) f.done("policy add tenant red between web and db deny");
+  f.done("policy add tenant red between db and web deny");
+  const auto shown = f.shown("policy show");
+  REQUIRE(shown.size() == 1);
+  CHECK(shown[0]["tenant"] == "red");
+  CHECK(shown[0]["network"] == "db");
+  CHECK(shown[0]["other"] == "web");
+  CHECK(shown[0]["routing"] == "deny");
+  CHECK(shown[0]["revision"].get<int>() > 0);
+  CHECK(json::parse(f.ctl("-echo -j pol add tenant red between web and db deny").out) == shown);
+  CHECK(f.ctl("policy show").out == "red: between db and web deny\n");
+
+  CHECK(names(f.refused("policy add tenant red between web and db allow"), "deny, not allow"));
+  CHECK(names(f.refused("policy add tenant red between web and other deny"), "\"other\""));
+  CHECK(names(f.refused("policy add tenant green between web and db deny"), "\"green\""));
+  CHECK(names(f.refused("policy del tenant red between web and mail"), "no policy"));
+  CHECK(names(f.refused("policy show tenant green"), "\"green\""));
+
+  const auto batch = f.ctl("-b -",
+                           "policy del tenant red between web and db\n"
+                           "policy add tenant red between web and db allow\n"
+                           "policy add tenant red between web and mail deny\n");
+  CHECK(batch.code == 0);
+  CHECK(f.shown("policy show").size() == 2);
+  CHECK(f.shown("policy show network mail").size() == 1);
+  CHECK(f.shown("policy show tenant red network db")[0]["routing"] == "allow");
+  CHECK(f.shown("policy show tenant blue").empty());
+  f.done("network del web");
+  CHECK(f.shown("policy show").empty());
 }
 
 TEST_CASE("what is left out is chosen, and -echo tells", "[cli]") {

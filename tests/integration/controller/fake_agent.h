@@ -3,6 +3,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -34,7 +35,17 @@ class FakeAgent {
     reader_.join();
   }
 
-  void say(const v1::FromAgent& message) { stream_->Write(message); }
+  void say(const v1::FromAgent& message) {
+    const std::lock_guard lock{write_mutex_};
+    if (!half_closed_) stream_->Write(message);
+  }
+  // Without this it says that it has applied each list of hosts as soon as it comes.
+  void be_silent() { silent_ = true; }
+  void say_applied(std::uint64_t revision) {
+    v1::FromAgent message;
+    message.mutable_applied()->set_revision(revision);
+    say(message);
+  }
 
   void say_hello() {
     v1::FromAgent message;
@@ -151,6 +162,15 @@ class FakeAgent {
     return bindings;
   }
 
+  // However many messages they come in.
+  std::vector<api::Binding> next_bindings(std::size_t count) {
+    auto bindings = next_bindings();
+    while (bindings.size() < count)
+      for (auto& one : next_bindings()) bindings.push_back(std::move(one));
+    REQUIRE(bindings.size() == count);
+    return bindings;
+  }
+
   // All that was pushed before now: whatever comes before the reply to a word sent now.
   std::vector<v1::FromController> all_until_now() {
     v1::FromAgent message;
@@ -171,11 +191,16 @@ class FakeAgent {
     REQUIRE(heard_changed_.wait_for(lock, kPatience, [this] { return ended_; }));
     return status_;
   }
-  void half_close() { stream_->WritesDone(); }
+  void half_close() {
+    const std::lock_guard lock{write_mutex_};
+    half_closed_ = true;
+    stream_->WritesDone();
+  }
 
  private:
   void read() {
     for (v1::FromController message; stream_->Read(&message);) {
+      if (message.has_hosts() && !silent_) say_applied(message.hosts().revision());
       const std::lock_guard lock{mutex_};
       heard_.push_back(std::move(message));
       heard_changed_.notify_all();
@@ -196,6 +221,9 @@ class FakeAgent {
   v1::Welcome welcome_;
   v1::Hosts all_hosts_;
   std::uint64_t last_id_ = 0;
+  std::atomic<bool> silent_ = false;
+  std::mutex write_mutex_;
+  bool half_closed_ = false;  // with it held
 
   std::mutex mutex_;
   std::condition_variable heard_changed_;

@@ -79,6 +79,7 @@ TEST_CASE("wrong words are named, with what was expected") {
   CHECK(contains(refuse({"--store", "mysql:x"}), "sqlite:PATH"));
   CHECK(contains(refuse({"--store", "etcd:127.0.0.1:2379"}), "not built into this version"));
   CHECK(contains(refuse({"--negative-ttl", "0"}), "--negative-ttl \"0\""));
+  CHECK(contains(refuse({"--router-mac", "01:00:5e:00:00:01"}), "expected a unicast MAC"));
   CHECK(contains(refuse({"--log-level", "loud"}), "\"loud\""));
   CHECK(contains(refuse({"--lisen", "x"}), "--lisen"));
   CHECK(contains(refuse({"--config", place / "none"}), "none"));
@@ -97,7 +98,7 @@ TEST_CASE("it tells its version and its options, each with what it takes") {
   CHECK(told("-V") == told("--version"));
   const auto help = told("--help");
   for (const auto* option : {"--listen ADDRESS", "--store STORE", "--negative-ttl MS",
-                             "--log-level LEVEL", "--config FILE"}) {
+                             "--router-mac MAC", "--log-level LEVEL", "--config FILE"}) {
     INFO(option);
     CHECK(contains(help, option));
   }

@@ -8,7 +8,7 @@ cat >"$directory/dovectl" <<'END'
 case "$*" in
     *"tenant show") echo "red   allow"; echo "blue  deny" ;;
     *"port show") echo '$(touch${IFS}trap)  vm1' ;;
-    *"-S /x -br network show") echo "web 100" ;;
+    *"-br network show") echo "web 100" ;;
 esac
 END
 chmod +x "$directory/dovectl"
@@ -43,7 +43,16 @@ offers "auto" endpoint set vm1 mac ""
 offers "web" -S /x join ""
 offers "endpoint" port add tap0 ""
 offers "fdb" monitor f
-offers "" policy ""
+offers "add del set show help" endpoint ""
+offers "add del show help" policy ""
+offers "tenant" policy add ""
+offers "red blue" policy add tenant ""
+offers "between" policy add tenant red ""
+offers "web" policy add tenant red between w
+offers "and" policy add tenant red between web ""
+offers "allow deny" policy add tenant red between web and db ""
+offers "" policy del tenant red between web and db ""
+offers "tenant network" policy show ""
 offers '\$\(touch\$\{IFS\}trap\)' port del ""
 [[ -e trap ]] && { echo "a device's name was run" >&2; failures=$((failures + 1)); }
 exit $((failures > 0))

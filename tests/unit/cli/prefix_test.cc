@@ -85,9 +85,9 @@ TEST_CASE("every prefix of every object has one fixed meaning", "[cli]") {
 TEST_CASE("parse_command follows the same table", "[cli]") {
   // `help` of an object prints its usage; an unsupported one has none.
   const std::map<std::string, std::string> usages{
-      {"t", "tenant"},      {"n", "network"}, {"e", "endpoint"}, {"h", "host"},
-      {"por", "port"},      {"j", "join"},    {"l", "leave"},    {"f", "fdb"},
-      {"nei", "neighbour"}, {"s", "status"},  {"m", "monitor"},  {"co", "counters"}};
+      {"t", "tenant"}, {"n", "network"}, {"p", "policy"},   {"e", "endpoint"}, {"h", "host"},
+      {"por", "port"}, {"j", "join"},    {"l", "leave"},    {"f", "fdb"},      {"nei", "neighbour"},
+      {"s", "status"}, {"m", "monitor"}, {"co", "counters"}};
   for (const auto& [word, name] : usages) {
     const auto* const object =
         *std::find_if(objects().begin(), objects().end(),

@@ -59,6 +59,21 @@ std::string json(const T& thing) {
 
 }  // namespace
 
+TEST_CASE("policy in every form", "[cli]") {
+  v1::Policy policy;
+  policy.set_tenant("red");
+  policy.set_network("db");
+  policy.set_other("web");
+  policy.set_routing(v1::Tenant::DENY);
+  policy.set_revision(7);
+  CHECK(text(policy) == "red: between db and web deny\n");
+  CHECK(text(policy, {.details = 1}) == "red: between db and web deny revision 7\n");
+  CHECK(text(policy, {.brief = true}) ==
+        "red              db                       web                      deny\n");
+  CHECK(json(policy) ==
+        R"({"tenant":"red","network":"db","other":"web","routing":"deny","revision":7})");
+}
+
 TEST_CASE("tenant in every form", "[cli]") {
   v1::Tenant tenant;
   tenant.set_name("red");

@@ -99,7 +99,7 @@ TEST_CASE_METHOD(World, "who is told of an owner is told of its MAC from then on
 
 TEST_CASE_METHOD(World, "an introduction is like an answer, once, and is marked") {
   update(1, {at(kMac, 5, 1)}, {owned(kIp, kMac.mac, 1)});
-  CHECK(directory.host_of(kIp) == HostId{5});
+  CHECK(directory.place_of(kIp)->host == HostId{5});
   ear.heard.clear();
   directory.introduce(1, kIp, ear);
   REQUIRE(ear.heard.size() == 2);
@@ -112,9 +112,9 @@ TEST_CASE_METHOD(World, "an introduction is like an answer, once, and is marked"
   update(2, {at(kOtherMac, 6, 2)}, {owned(kIp, kOtherMac.mac, 2)});
   REQUIRE(ear.heard.size() == 2);
   CHECK_FALSE(ear.ip(0).introduced);
-  CHECK(directory.host_of(kIp) == HostId{6});
+  CHECK(directory.place_of(kIp)->host == HostId{6});
   update(3, {{.key = kOtherMac, .revision = 3}}, {});
-  CHECK_FALSE(directory.host_of(kIp));
+  CHECK_FALSE(directory.place_of(kIp));
 }
 
 TEST_CASE_METHOD(World, "a link-local address follows the MAC it is made from, or its record") {
@@ -140,6 +140,123 @@ TEST_CASE_METHOD(World, "what nobody knows and nobody asks about takes no room")
   update(1, {at(kMac, 5, 1)}, {});
   ask(2, kMac);
   CHECK(ear.mac(0).verdict == Verdict::kFound);
+}
+
+// Tenant t has two networks: kVni with 10.0.0.0/24, kFar with 10.1.0.0/24; u has kStrange.
+const Vni kFar = *Vni::from(200);
+const Vni kStrange = *Vni::from(300);
+const MacKey kFarMac{kFar, MacAddress{{2, 0, 0, 0, 0, 9}}};
+const IpKey kFarIp{kFar, *IpAddress::parse("10.1.0.9")};
+const MacKey kSeenMac{kVni, kFarMac.mac};
+const IpKey kSeenIp{kVni, kFarIp.ip};
+
+Network network(Vni vni, const std::string& tenant, const char* subnet) {
+  return {"n" + vni.to_string(), tenant, vni, {{*Prefix::parse(subnet), std::nullopt}}, false};
+}
+
+struct Routed : World {
+  Routed() {
+    route(1, {});
+    update(2, {at(kFarMac, 5, 2)}, {owned(kFarIp, kFarMac.mac, 2)});
+  }
+  void route(std::uint64_t revision, std::set<std::pair<Vni, Vni>> exceptions, bool far = true) {
+    Routing t{"t", {network(kVni, "t", "10.0.0.0/24")}, false, std::move(exceptions)};
+    if (far) t.networks.push_back(network(kFar, "t", "10.1.0.0/24"));
+    const Routing u{"u", {network(kStrange, "u", "10.1.0.0/24")}, false, {}};
+    ear.heard.clear();
+    directory.route(revision, std::vector{t, u}, ear);
+  }
+};
+
+TEST_CASE_METHOD(Routed, "what is in another network of the tenant is found there") {
+  ask(1, kSeenIp);
+  REQUIRE(ear.heard.size() == 2);
+  CHECK(ear.ip(0).key == kSeenIp);
+  CHECK(ear.ip(0).mac == kFarMac.mac);
+  CHECK(ear.ip(0).target == kFar);
+  CHECK(ear.mac(1).key == kSeenMac);
+  CHECK(ear.mac(1).host == HostId{5});
+  CHECK(ear.mac(1).target == kFar);
+  CHECK(directory.interest(1) == 2);
+  CHECK(directory.place_of(kSeenIp)->vni == kFar);
+  ask(2, kFarMac);
+  CHECK_FALSE(ear.mac(0).target);
+  update(3, {at(kFarMac, 6, 3)}, {});
+  REQUIRE(ear.heard.size() == 2);  // each under the key that it asked for
+  for (const auto& heard : ear.heard) {
+    const auto& told = std::get<MacBinding>(heard.binding);
+    CHECK(told.host == HostId{6});
+    CHECK(told.key == (heard.reader == 1 ? kSeenMac : kFarMac));
+  }
+  update(4, {{.key = kFarMac, .revision = 4}}, {{{.key = kFarIp, .revision = 4}, true}});
+  REQUIRE(ear.heard.size() == 3);
+  CHECK(ear.ip(2).key == kSeenIp);
+  CHECK(ear.ip(2).verdict == Verdict::kNotFound);
+  CHECK(ear.ip(2).revision == 4);
+}
+
+TEST_CASE_METHOD(Routed, "what another tenant has is nobody's") {
+  ask(1, MacKey{kStrange, kFarMac.mac});
+  CHECK(ear.mac(0).verdict == Verdict::kNotFound);
+  ask(1, IpKey{kStrange, kFarIp.ip});
+  CHECK(ear.ip(0).verdict == Verdict::kNotFound);
+  ask(1, IpKey{*Vni::from(400), kFarIp.ip});
+  CHECK(ear.ip(0).verdict == Verdict::kNotFound);
+}
+
+TEST_CASE_METHOD(Routed, "a link-local address is not routed") {
+  ask(1, IpKey{kVni, link_local_of(kFarMac.mac)});
+  CHECK(ear.ip(0).verdict == Verdict::kNotFound);
+  ask(1, IpKey{kFar, link_local_of(kFarMac.mac)});
+  CHECK(ear.ip(0).verdict == Verdict::kFound);
+}
+
+TEST_CASE_METHOD(Routed, "a policy turns what was found into denied and back, newer each time") {
+  ask(1, kSeenIp);
+  ask(2, kFarIp);
+  route(3, {{kVni, kFar}});
+  REQUIRE(ear.heard.size() == 2);  // its own network does not care
+  CHECK(ear.mac(0).verdict == Verdict::kDenied);
+  CHECK(ear.mac(0).revision == 3);
+  CHECK(ear.mac(0).ttl == std::chrono::milliseconds{500});
+  CHECK(ear.ip(1).verdict == Verdict::kDenied);
+  CHECK_FALSE(directory.place_of(kSeenIp));
+  update(4, {at(kFarMac, 6, 4)}, {});
+  for (const auto& heard : ear.heard) CHECK(heard.reader == 2);
+  route(5, {});
+  REQUIRE(ear.heard.size() >= 2);
+  CHECK(ear.mac(0).verdict == Verdict::kFound);
+  CHECK(ear.mac(0).revision == 5);
+  CHECK(ear.mac(0).host == HostId{6});
+  CHECK(ear.ip(1).revision == 5);
+  ask(3, kSeenIp);
+  CHECK(ear.ip(0).revision == 5);
+}
+
+TEST_CASE_METHOD(Routed, "a network that comes or goes takes its addresses with it") {
+  route(3, {}, false);
+  ask(1, kSeenIp);
+  ask(1, kSeenMac);
+  CHECK(ear.mac(0).verdict == Verdict::kNotFound);
+  route(4, {});
+  REQUIRE(!ear.heard.empty());
+  CHECK(ear.ip(ear.heard.size() - 2).target == kFar);
+  route(5, {}, false);
+  REQUIRE(ear.heard.size() == 2);
+  CHECK(ear.mac(0).verdict == Verdict::kNotFound);
+  CHECK(ear.ip(1).verdict == Verdict::kNotFound);
+  CHECK(ear.ip(1).revision == 5);
+}
+
+TEST_CASE_METHOD(Routed, "an introduction to another network says from where") {
+  update(3, {at(kMac, 7, 3)}, {owned(kIp, kMac.mac, 3)});
+  ear.heard.clear();
+  directory.introduce(1, {kFar, kIp.ip}, ear);
+  REQUIRE(ear.heard.size() == 2);
+  CHECK(ear.ip(0).introduced);
+  CHECK(ear.ip(0).target == kVni);
+  CHECK(ear.mac(1).key == MacKey{kFar, kMac.mac});
+  CHECK(ear.mac(1).target == kVni);
 }
 
 TEST_CASE("link-local addresses and MACs lead to each other") {

@@ -4,6 +4,7 @@
 #include "api/convert.h"
 #include "controller/draft.h"
 #include "controller/plan.h"
+#include "controller/topology.h"
 #include "tests/catch.h"
 #include "tests/unit/controller/memory_store.h"
 
@@ -66,6 +67,9 @@ class Model {
   std::uint64_t revision() const { return revision_; }
   TimePoint now() const { return now_; }
   void pass(std::chrono::seconds time) { now_ += time; }
+  void on_commit(std::function<void(const std::vector<Change>&)> told) {
+    on_commit_ = std::move(told);
+  }
   void set_connected(bool connected) { connected_ = connected; }
 
   // What a controller that starts now would know.
@@ -85,7 +89,7 @@ class Model {
   }
 
   Surroundings surroundings() const {
-    return {store_.id(), revision_, [this](HostId) { return connected_; }};
+    return {store_.id(), revision_, [this](HostId) { return connected_; }, kDefaultRouterMac};
   }
 
  private:
@@ -105,6 +109,7 @@ class Model {
     REQUIRE(revision);
     revision_ = *revision;
     apply(state_, changes, revision_, now_);
+    if (on_commit_) on_commit_(changes);
   }
 
   MemoryStore store_;
@@ -112,6 +117,7 @@ class Model {
   std::uint64_t revision_ = 0;
   TimePoint now_{std::chrono::hours{1}};
   bool connected_ = false;
+  std::function<void(const std::vector<Change>&)> on_commit_;
 };
 
 inline bool contains(const std::string& text, const std::string& part) {
