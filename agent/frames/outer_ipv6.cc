@@ -31,6 +31,13 @@ std::optional<OuterHeader> parse_outer_ipv6(ByteView packet) noexcept {
       .source = get_ip6(packet, 8), .header_bytes = kIpv6Header, .payload_bytes = payload};
 }
 
+std::optional<PlainDatagram> parse_plain_ipv6(ByteView packet) noexcept {
+  const auto outer = parse_outer_ipv6(packet);
+  if (!outer || outer->payload_bytes == kUdpHeader) return std::nullopt;
+  const auto traffic_class = static_cast<std::uint8_t>(get16(packet, 0) >> 4U & 0xffU);
+  return PlainDatagram{get8(packet, 7), traffic_class, packet.subspan(kIpv6Header + kUdpHeader)};
+}
+
 bool set_outer_destination_ipv6(ByteSpan packet, const Vtep& vtep) noexcept {
   if (!vtep.address.is_v6() || !parse_outer_ipv6(packet)) return false;
 

@@ -16,8 +16,9 @@ bool is_ipv6(std::span<const std::byte> packet) noexcept;
 // solicitations, MLD reports) is not.
 bool is_ipv6_udp(std::span<const std::byte> packet) noexcept;
 
-// parse_outer() and set_outer_destination() of punt.h, for IPv6.
+// parse_outer(), parse_plain() and set_outer_destination() of punt.h, for IPv6.
 std::optional<OuterHeader> parse_outer_ipv6(std::span<const std::byte> packet) noexcept;
+std::optional<PlainDatagram> parse_plain_ipv6(std::span<const std::byte> packet) noexcept;
 bool set_outer_destination_ipv6(std::span<std::byte> packet, const Vtep& vtep) noexcept;
 
 }  // namespace dove::agent

@@ -68,6 +68,7 @@ std::optional<InnerHeader> parse_inner(ByteView packet, const OuterHeader& outer
 }
 
 std::optional<PlainDatagram> parse_plain(ByteView packet) noexcept {
+  if (is_ipv6(packet)) return parse_plain_ipv6(packet);
   constexpr std::size_t kHeaders = kIpv4Header + kUdpHeader;
   constexpr unsigned kPlain = 0x45;  // version 4, five words of header
   const auto outer = parse_outer(packet);

@@ -94,6 +94,19 @@ TEST_CASE("punt over IPv6: there is a checksum whatever the destination") {
   CHECK(udp_checksum(packet) == 0);
 }
 
+TEST_CASE("punt over IPv6: a datagram is told as a socket could send it") {
+  auto packet = hex(kernel::kPuntedIpv6);
+  put8(packet, 0, 0x6b);
+  put8(packet, 1, 0x80);
+  const auto plain = parse_plain(packet);
+  REQUIRE(plain);
+  CHECK(plain->hop_limit == 64);
+  CHECK(plain->traffic_class == 0xb8);
+  CHECK(plain->payload.size() == packet.size() - 48);
+  CHECK(plain->payload.data() == packet.data() + 48);
+  CHECK(!parse_plain(hex(kernel::kTunChatter)));
+}
+
 TEST_CASE("punt over IPv6: what cannot be sent on is left as it is") {
   auto packet = hex(kernel::kPuntedIpv6);
   CHECK(!set_outer_destination(packet, Vtep{*IpAddress::parse("192.0.2.1")}));
