@@ -269,6 +269,8 @@ void Agent::on_trouble(const std::string& what) { journal_.complain(what); }
 
 void Agent::on_guest_mtu(unsigned mtu) {
   journal_.info(fmt::format("the guests' MTU is now {}", mtu));
+  if (watcher_ == nullptr) return;
+  for (const auto& port : ports_.list()) watcher_->on_port(port, false);
 }
 
 // The log hears what a guest sends before its port drops what has another's MAC.
@@ -324,7 +326,12 @@ void Agent::on_hosts(std::span<const HostRecord> hosts, bool full) {
       hosts_.erase(host.id);
   }
   vteps_.clear();
-  for (const auto& [id, host] : hosts_) vteps_.insert_or_assign(*host.vtep, id);
+  std::vector<IpAddress> peers;
+  for (const auto& [id, host] : hosts_) {
+    vteps_.insert_or_assign(*host.vtep, id);
+    peers.push_back(host.vtep->address);
+  }
+  datapath_->set_peers(std::move(peers));
   resolver_.on_hosts(changes, full, actions_);
   end_turn_soon();
 }

@@ -160,7 +160,8 @@ Result<std::vector<Address>> dump_addresses(Query& query) {
                           decode_address);
 }
 
-Result<Route> route_to(Query& query, const IpAddress& destination) {
+Result<Route> route_to(Query& query, const IpAddress& destination,
+                       const std::optional<IpAddress>& source) {
   const std::string what = fmt::format("find a route to {}", destination.to_string());
   std::optional<Route> route;
   const auto asked =
@@ -171,7 +172,9 @@ Result<Route> route_to(Query& query, const IpAddress& destination) {
                        rtmsg header{};
                        header.rtm_family = static_cast<std::uint8_t>(destination.family());
                        header.rtm_dst_len = static_cast<std::uint8_t>(destination.bits());
+                       if (source) header.rtm_src_len = header.rtm_dst_len;
                        builder.family(header).put(RTA_DST, destination.wire());
+                       if (source) builder.put(RTA_SRC, source->wire());
                      }},
                 [&](const Message& message) { route = decode_route(message); });
   if (!asked) return asked.error();

@@ -41,16 +41,18 @@ struct Address {
 };
 Result<std::vector<Address>> dump_addresses(Query& query);
 
-// How this host would send to `destination`. An error when it cannot (no route, unreachable).
+// How this host would send to `destination`, from its own address `source` if one is named. An
+// error when it cannot (no route, unreachable).
 struct Route {
   IfIndex device{};
   std::optional<IpAddress> gateway;
   std::optional<IpAddress> source;   // what the kernel would fill in
-  std::optional<std::uint32_t> mtu;  // the route's own; empty: the device's
+  std::optional<std::uint32_t> mtu;  // the route's own, or the path's as learnt; else the device's
   bool local = false;                // it is an address of this host
   friend bool operator==(const Route&, const Route&) = default;
 };
-Result<Route> route_to(Query& query, const IpAddress& destination);
+Result<Route> route_to(Query& query, const IpAddress& destination,
+                       const std::optional<IpAddress>& source = std::nullopt);
 
 // RTM_NEWADDR, RTM_NEWROUTE. Empty: another message, or malformed.
 std::optional<Address> decode_address(const Message& message) noexcept;

@@ -13,10 +13,11 @@ namespace {
 // Between the removals of two networks, so that others get the kernel's lock.
 constexpr std::chrono::milliseconds kRemovalPause{200};
 
-WallOptions wall_options(const DatapathOptions& options) {
+WallOptions wall_options(const DatapathOptions& options, std::uint32_t mtu) {
   return {.vxlan_port = options.local.port,
           .uid = options.uid,
           .log_group = options.log_group,
+          .fragments_above = fragments_above(options.local.address, mtu),
           .limits = options.limits};
 }
 
@@ -71,8 +72,10 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   if (!misses) return misses.error();
   auto changes = netlink::ChangeMonitor::open();
   if (!changes) return changes.error();
+  auto routes = netlink::RouteMonitor::open(options.local.address.family());
+  if (!routes) return routes.error();
 
-  auto walls = Walls::raise(wall_options(options),
+  auto walls = Walls::raise(wall_options(options, underlay->mtu),
                             [&io](std::function<void()> call) { asio::post(io, std::move(call)); });
   if (!walls) return walls.error();
   std::optional<PuntDevice> punt;
@@ -87,7 +90,8 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   return Parts{std::move(*lock),       std::move(*query),       std::move(*underlay),
                std::move(*walls),      std::move(punt),         std::move(*resender),
                std::move(*log),        std::move(*guest_ports), std::move(*answerer),
-               std::move(*programmer), std::move(*misses),      std::move(*changes)};
+               std::move(*programmer), std::move(*misses),      std::move(*changes),
+               std::move(*routes)};
 }
 
 Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
@@ -98,13 +102,15 @@ Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
       listener{hears},
       links{std::move(made_links)},
       parts{std::move(made)},
-      devices{*links, options, parts.underlay.mtu},
+      devices{*links, options},
+      mtu{parts.underlay.mtu, parts.underlay.mtu},
       removal_timer{loop},
       reconcile_timer{loop},
       punt_timer{loop},
-      walls_timer{loop} {
+      walls_timer{loop},
+      mtu_timer{loop} {
   if (parts.punt)
-    punt_reader.emplace(parts.punt->tun(), options.local.address.family(), parts.underlay.mtu);
+    punt_reader.emplace(parts.punt->tun(), options.local.address.family(), mtu.smallest);
 }
 
 Result<std::unique_ptr<Datapath>> Datapath::open(asio::io_context& io,
@@ -237,9 +243,11 @@ void Datapath::answer(std::span<const AnswerQuery> answers) {
 void Datapath::resend(std::span<Resend> resends) { state_->parts.resender.send(resends); }
 
 unsigned Datapath::State::guest_mtu() const noexcept {
-  return devices.mtu() - overhead(options.local.address);
+  return mtu.smallest - overhead(options.local.address);
 }
 unsigned Datapath::guest_mtu() const noexcept { return state_->guest_mtu(); }
+
+void Datapath::set_peers(std::vector<IpAddress> vteps) { state_->set_peers(std::move(vteps)); }
 
 std::string Datapath::problem() const {
   return state_->walls_problem.empty() ? state_->punt_problem : state_->walls_problem;
@@ -290,6 +298,7 @@ void Datapath::State::shut_down() {
   reconcile_timer.cancel();
   punt_timer.cancel();
   walls_timer.cancel();
+  mtu_timer.cancel();
   parts.walls->drain();
   std::string why;
   (void)devices.remove_all_waiting(&why);

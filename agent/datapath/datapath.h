@@ -49,7 +49,7 @@ class DatapathListener {
   virtual void on_port_back(const std::string& device, IfIndex index) = 0;
   // Something went wrong that no call can return: one sentence for the journal, rate-limited.
   virtual void on_trouble(const std::string& what) = 0;
-  // The guests' MTU is now this (the underlay's changed).
+  // The guests' MTU is now this: another way to a host, or another host.
   virtual void on_guest_mtu(unsigned mtu) = 0;
   virtual void on_turn_end() = 0;
 };
@@ -145,6 +145,10 @@ class Datapath {
   std::vector<RefusedChange> apply(std::span<const KernelChange> changes);
   void answer(std::span<const AnswerQuery> answers);
   void resend(std::span<Resend> resends);  // takes their packets
+
+  // The guests' MTU is what fits on the ways to all of these VTEPs; the own one may be among them.
+  // Until there are some it is what fits on the device that has the own one.
+  void set_peers(std::vector<IpAddress> vteps);
 
   // --- what to show
   unsigned guest_mtu() const noexcept;

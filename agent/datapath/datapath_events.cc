@@ -23,7 +23,9 @@ void Datapath::State::watch() {
   add(parts.misses.fd(), &State::read_misses);
   add(parts.log.fd(), &State::read_log);
   add(parts.walls->fd(), &State::read_walls);
+  add(parts.routes.fd(), &State::read_routes);
   watch_punt();
+  check_mtu();
 }
 
 void Datapath::State::stop_watching() {
@@ -98,9 +100,11 @@ bool Datapath::State::read_changes() {
 
 void Datapath::State::on_change(const netlink::LinkChanged& change) {
   const auto& link = change.link;
-  if (link.index == parts.underlay.device) return underlay_changed(link);
   if (parts.punt && link.index == parts.punt->index()) return punt_changed(link);
-  if (!devices.network(link.index)) return port_link_changed(link);
+  if (!devices.network(link.index)) {
+    link_may_be_underlay(link);
+    return port_link_changed(link);
+  }
   const auto corrected = devices.correct(link.index);
   if (!corrected && has_devices(*devices.network(link.index))) trouble(corrected.error().message);
 }
@@ -153,21 +157,6 @@ void Datapath::State::reconcile_next() {
   at(reconcile_timer, Clock::now() + kReconcilePause, &State::reconcile_next);
 }
 
-void Datapath::State::underlay_changed(const netlink::Link& link) {
-  if (link.mtu == parts.underlay.mtu) return;
-  parts.underlay.mtu = link.mtu;
-  if (auto status = devices.set_mtu(link.mtu); !status) trouble(status.error().message);
-  if (parts.punt) {
-    if (auto status = parts.punt->make_right(*links, link.mtu); !status)
-      trouble(status.error().message);
-    punt_reader->set_mtu(link.mtu);
-  }
-  for (const auto& [name, port] : ports)
-    if (port.shown.present)
-      (void)links->change(port.device.index, {.mtu = std::max(link.mtu, port.device.mtu)});
-  listener.on_guest_mtu(guest_mtu());
-}
-
 // When one is gone, what depends on it changes first, and the word of its end comes last.
 bool Datapath::State::has_devices(Vni vni) const {
   const auto* overlay = devices.find(vni);
@@ -185,8 +174,8 @@ void Datapath::State::overlay_gone(Vni vni) {
 }
 
 void Datapath::State::punt_changed(const netlink::Link& link) {
-  if (link.up && link.mtu == parts.underlay.mtu) return;
-  if (auto status = parts.punt->make_right(*links, parts.underlay.mtu); !status)
+  if (link.up && link.mtu == mtu.smallest) return;
+  if (auto status = parts.punt->make_right(*links, mtu.smallest); !status)
     trouble(status.error().message);
 }
 
@@ -208,10 +197,10 @@ void Datapath::State::remake_punt() {
 // `parts.punt` is empty only between a removal and the next success.
 Status Datapath::State::open_punt() {
   parts.punt.reset();
-  auto punt = PuntDevice::open(*links, parts.query, punt_prefix(), parts.underlay.mtu);
+  auto punt = PuntDevice::open(*links, parts.query, punt_prefix(), mtu.smallest);
   if (!punt) return punt.error();
   parts.punt.emplace(std::move(*punt));
-  punt_reader.emplace(parts.punt->tun(), options.local.address.family(), parts.underlay.mtu);
+  punt_reader.emplace(parts.punt->tun(), options.local.address.family(), mtu.smallest);
   for (const Vni vni : devices.networks())
     if (auto set = set_punt(vni); !set) return set;
   return {};

@@ -69,7 +69,7 @@ Status Datapath::State::bring_up(Port& port) {
                  fmt::format("cannot make {} known as a guest of this host: {}",
                              guest.mac.to_string(), refused[0].error.message()),
                  refused[0].error.value()};
-  if (auto status = parts.guest_ports.connect(port.device, *overlay, guest.mac, devices.mtu());
+  if (auto status = parts.guest_ports.connect(port.device, *overlay, guest.mac, mtu.largest);
       !status)
     return status;
   port.shown.index = port.device.index;

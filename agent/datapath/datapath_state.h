@@ -1,5 +1,6 @@
-// What a Datapath is made of, and its three concerns: life (datapath.cc), ports
-// (datapath_ports.cc) and what the kernel tells (datapath_events.cc). Not for other files.
+// What a Datapath is made of, and its concerns: life (datapath.cc), ports (datapath_ports.cc), what
+// the kernel tells (datapath_events.cc) and the underlay's MTU (datapath_underlay.cc). Not for
+// other files.
 #pragma once
 
 #include <asio/steady_timer.hpp>
@@ -23,6 +24,7 @@
 #include "agent/datapath/watcher.h"
 #include "netlink/miss.h"
 #include "netlink/monitor.h"
+#include "netlink/route_monitor.h"
 
 namespace dove::agent {
 
@@ -46,6 +48,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
     Programmer programmer;
     netlink::MissMonitor misses;
     netlink::ChangeMonitor changes;
+    netlink::RouteMonitor routes;
   };
   static Result<Parts> make_parts(asio::io_context& io, netlink::Links& links,
                                   const DatapathOptions& options);
@@ -88,7 +91,6 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void on_change(const netlink::Overrun& change);
   template <class Other>
   void on_change(const Other&) {}
-  void underlay_changed(const netlink::Link& link);
   bool has_devices(Vni vni) const;
   void overlay_gone(Vni vni);
   void watch_punt();
@@ -102,6 +104,15 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void renew_walls();
   void reconcile_next();
   void trouble(const std::string& what);
+
+  // --- the underlay's MTU
+  bool read_routes();
+  void link_may_be_underlay(const netlink::Link& link);
+  void set_peers(std::vector<IpAddress> vteps);
+  void check_mtu_soon();
+  void check_mtu();
+  void follow_at_ports();
+  void follow_mtu();
 
   // --- networks
   Status add_network(Vni vni);
@@ -126,6 +137,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   PuntReader::Counters punted_before;  // by readers of devices that are no more
   std::map<std::string, Port> ports;
   DatapathCounters counters;
+  std::vector<IpAddress> peers;  // VTEPs of all hosts, perhaps our own among them
+  UnderlayMtu mtu;               // of the ways to them
 
   std::vector<Vni> left_behind;    // at open(), of an earlier doved
   std::map<Vni, Adopted> adopted;  // by add_network(), until somebody asks
@@ -134,6 +147,9 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   asio::steady_timer reconcile_timer;
   asio::steady_timer punt_timer;
   asio::steady_timer walls_timer;
+  asio::steady_timer mtu_timer;
+  bool mtu_check_due = false;
+  TimePoint mtu_checked{};
   bool renewing_walls = false;
   TimePoint walls_renewed{};
   std::string punt_problem, walls_problem;  // what is not as it should be at this moment

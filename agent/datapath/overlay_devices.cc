@@ -10,9 +10,6 @@
 namespace dove::agent {
 namespace {
 
-// Below this a device has no IPv6 at all, and gets it anew when its MTU is raised (RFC 8200 5).
-constexpr std::uint32_t kIpv6MinimumMtu = 1280;
-
 enum Kind : std::uint8_t { kBridge = 0xb0, kVxlan = 0xd0 };
 
 // Nobody's but ours (locally administered), the same after every restart, and no business of
@@ -86,9 +83,8 @@ std::optional<Vni> network_of(const netlink::Link& link) {
   return vni;
 }
 
-OverlayDevices::OverlayDevices(netlink::Links& links, const DatapathOptions& options,
-                               std::uint32_t mtu)
-    : links_{links}, options_{options}, mtu_{mtu} {}
+OverlayDevices::OverlayDevices(netlink::Links& links, const DatapathOptions& options)
+    : links_{links}, options_{options} {}
 
 netlink::VxlanAttributes OverlayDevices::vxlan_attributes(Vni vni) const {
   return {.vni = vni,
@@ -104,10 +100,10 @@ netlink::VxlanAttributes OverlayDevices::vxlan_attributes(Vni vni) const {
 
 netlink::LinkSettings OverlayDevices::settings(Vni vni, std::uint8_t kind) const {
   return {.mac = device_mac(vni, kind),
-          .mtu = mtu_,
+          .mtu = kOverlayMtu,
           .up = true,
           .alias = overlay_alias(vni),
-          .no_ipv6_addresses = mtu_ >= kIpv6MinimumMtu};
+          .no_ipv6_addresses = true};
 }
 
 Result<std::vector<Vni>> OverlayDevices::find_existing() {
@@ -170,7 +166,7 @@ Result<OverlayLink> OverlayDevices::create(Vni vni) {
   take_ipv6_from_bridge(bridge_name(vni));
   const OverlayLink link{made->bridge.index, made->vxlan.index};
   // A bridge follows the smallest MTU of its ports until its own has been changed once.
-  for (const std::uint32_t mtu : {mtu_ - 1, mtu_})
+  for (const std::uint32_t mtu : {kOverlayMtu - 1, kOverlayMtu})
     if (auto changed = links_.change(link.bridge, {.mtu = mtu}); !changed) return changed.error();
   return link;
 }
@@ -220,7 +216,7 @@ netlink::LinkSettings OverlayDevices::differing(const netlink::Link& link, Vni v
   netlink::LinkSettings wanted = settings(vni, is_vxlan ? kVxlan : kBridge);
   if (is_vxlan && link.master != own.bridge) wanted.master = own.bridge;
   if (link.mac == wanted.mac) wanted.mac.reset();
-  if (link.mtu == mtu_) wanted.mtu.reset();
+  if (link.mtu == kOverlayMtu) wanted.mtu.reset();
   if (link.up) wanted.up.reset();
   wanted.alias.reset();
   // A device without IPv6 (its MTU is too small) has no such setting and no addresses.
@@ -310,15 +306,6 @@ std::vector<Vni> OverlayDevices::networks() const {
   std::vector<Vni> all;
   for (const auto& [vni, link] : links_of_) all.push_back(vni);
   return all;
-}
-
-Status OverlayDevices::set_mtu(std::uint32_t mtu) {
-  mtu_ = mtu;
-  Status first;
-  for (const auto& [vni, link] : links_of_)
-    for (const IfIndex index : {link.bridge, link.vxlan})
-      if (auto status = links_.change(index, {.mtu = mtu}); !status && first) first = status;
-  return first;
 }
 
 }  // namespace dove::agent

@@ -1,8 +1,8 @@
 // The devices of the overlay: per network a bridge dvbr<vni> and in it a VXLAN device dvx<vni>.
 //
-// Made, taken over from an earlier doved, kept at the underlay's MTU, and removed later than asked
-// for and one at a time, because removing a bridge holds the kernel's RTNL lock for some 16 ms. A
-// device is ours when its alias says so (kAlias); another of the same name is left alone.
+// Made, taken over from an earlier doved, and removed later than asked for and one at a time,
+// because removing a bridge holds the kernel's RTNL lock for some 16 ms. A device is ours when its
+// alias says so (kAlias); another of the same name is left alone.
 //
 // Belongs to the loop thread. Time is an argument.
 #pragma once
@@ -36,10 +36,14 @@ std::string overlay_alias(Vni vni);
 // What a device of ours of that name belongs to; empty for any other device.
 std::optional<Vni> network_of(const netlink::Link& link);
 
+// The devices' own MTU: more than any guest sends. A bridge drops a packet that is longer than the
+// MTU of the port it leaves by, without a word; so it reaches the tunnel, which knows the MTU of
+// the way to each host and answers ("fragmentation needed", "packet too big") or fragments.
+inline constexpr std::uint32_t kOverlayMtu = 65535;
+
 class OverlayDevices {
  public:
-  // `mtu` is the underlay's.
-  OverlayDevices(netlink::Links& links, const DatapathOptions& options, std::uint32_t mtu);
+  OverlayDevices(netlink::Links& links, const DatapathOptions& options);
 
   // Learns what is there of ours and returns the networks, in order.
   Result<std::vector<Vni>> find_existing();
@@ -66,9 +70,6 @@ class OverlayDevices {
   std::vector<Vni> networks() const;  // on the host, those due for removal included
   bool empty() const noexcept { return links_of_.empty(); }
 
-  // The underlay's MTU changed: every device follows.
-  Status set_mtu(std::uint32_t mtu);
-  std::uint32_t mtu() const noexcept { return mtu_; }
   // Makes a device of ours as it should be where it is not (a foreign hand, or a port with a
   // smaller MTU, which a bridge follows). Whether anything had to be.
   Result<bool> correct(IfIndex index);
@@ -91,7 +92,6 @@ class OverlayDevices {
 
   netlink::Links& links_;
   DatapathOptions options_;
-  std::uint32_t mtu_;
   std::map<Vni, OverlayLink> links_of_;
   std::map<IfIndex, Vni> by_index_;
   std::deque<Waiting> waiting_;  // in order of due time

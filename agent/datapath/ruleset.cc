@@ -97,6 +97,16 @@ std::string bridge_rules() {
   return text;
 }
 
+// Behind bridge_rules().
+std::string fragment_rules(const WallOptions& options) {
+  if (options.fragments_above == 0) return {};
+  return "add counter bridge dove df_set\n" +
+         rule("bridge dove forward",
+              fmt::format(R"(oifname "dvx*" ip length > {} ip frag-off & 0x4000 == 0 )"
+                          "counter name df_set ip frag-off set ip frag-off | 0x4000",
+                          options.fragments_above));
+}
+
 // The two that hear: what is over the limit is dropped before it is logged.
 std::string limited_chain(const WallOptions& options, unsigned number, std::string_view what,
                           const Rate& rate) {
@@ -191,7 +201,7 @@ Status check_device_name(std::string_view name) {
 }
 
 std::string base_ruleset(const WallOptions& options) {
-  return tables() + inet_rules(options) + arp_rules() + bridge_rules();
+  return tables() + inet_rules(options) + arp_rules() + bridge_rules() + fragment_rules(options);
 }
 
 std::string port_ruleset(const WallOptions& options, const WalledPort& port) {

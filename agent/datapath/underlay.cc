@@ -2,9 +2,33 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "netlink/dump.h"
 
 namespace dove::agent {
+namespace {
+
+constexpr std::uint32_t kEthernetMtu = 1500;
+
+// Each device is asked once.
+class DeviceMtus {
+ public:
+  explicit DeviceMtus(netlink::Links& links) : links_{links} {}
+  Result<std::uint32_t> of(IfIndex device) {
+    if (const auto known = known_.find(device); known != known_.end()) return known->second;
+    const auto link = links_.find(device);
+    if (!link) return link.error();
+    return known_.emplace(device, link->mtu).first->second;
+  }
+
+ private:
+  netlink::Links& links_;
+  std::map<IfIndex, std::uint32_t> known_;
+};
+
+}  // namespace
 
 Result<Underlay> find_underlay(netlink::Links& links, netlink::Query& query,
                                const IpAddress& address) {
@@ -14,10 +38,28 @@ Result<Underlay> find_underlay(netlink::Links& links, netlink::Query& query,
     if (one.ip != address) continue;
     const auto link = links.find(one.device);
     if (!link) return link.error();
-    return Underlay{link->index, link->name, link->mtu};
+    const auto mtu = link->index == kLoopback ? kEthernetMtu : link->mtu;
+    return Underlay{link->index, link->name, address, mtu};
   }
   return Error{ErrorCode::kNotFound, fmt::format("no device of this host has the VTEP's address {}",
                                                  address.to_string())};
+}
+
+UnderlayMtu underlay_mtu(netlink::Links& links, netlink::Query& query, const Underlay& underlay,
+                         std::span<const IpAddress> vteps) {
+  DeviceMtus devices{links};
+  UnderlayMtu found;
+  for (const auto& vtep : vteps) {
+    if (vtep == underlay.address) continue;
+    const auto route = netlink::route_to(query, vtep, underlay.address);
+    if (!route || route->local) continue;
+    const auto device = devices.of(route->device);
+    if (!device) continue;  // it went between the two questions, and its routes with it
+    const std::uint32_t mtu = std::min(route->mtu.value_or(*device), *device);
+    found.smallest = found.smallest == 0 ? mtu : std::min(found.smallest, mtu);
+    found.largest = std::max(found.largest, mtu);
+  }
+  return found.smallest == 0 ? UnderlayMtu{underlay.mtu, underlay.mtu} : found;
 }
 
 }  // namespace dove::agent

@@ -1,7 +1,9 @@
-// The network that carries the tunnels: the device that has the VTEP's address.
+// The network that carries the tunnels: the device that has the VTEP's address, and how long a
+// packet may be on the ways to the other hosts, which need not begin at that device.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "core/ip_address.h"
@@ -15,16 +17,39 @@ namespace dove::agent {
 struct Underlay {
   IfIndex device{};
   std::string name;
-  std::uint32_t mtu = 0;
+  IpAddress address;      // the VTEP's
+  std::uint32_t mtu = 0;  // the device's; of loopback, which carries no tunnel, Ethernet's
 };
 
 // kNotFound, naming the address, when no device has it.
 Result<Underlay> find_underlay(netlink::Links& links, netlink::Query& query,
                                const IpAddress& address);
 
+// The MTUs of the ways to the other hosts: each the route's own, or what was learnt of the path, or
+// its output device's. Guests get the smallest, because one that has a longer packet for a far host
+// may have no other MTU for it.
+struct UnderlayMtu {
+  std::uint32_t smallest = 0;
+  std::uint32_t largest = 0;
+  friend bool operator==(const UnderlayMtu&, const UnderlayMtu&) = default;
+};
+// `vteps` may have the own one among them. What there is no route to is left out; when that is all,
+// it is the MTU of the VTEP's device. Some microseconds a VTEP.
+UnderlayMtu underlay_mtu(netlink::Links& links, netlink::Query& query, const Underlay& underlay,
+                         std::span<const IpAddress> vteps);
+
+inline constexpr IfIndex kLoopback{1};
+
 // What a frame grows by: outer IP, UDP, VXLAN and the inner Ethernet header.
 inline std::uint32_t overhead(const IpAddress& underlay) noexcept {
   return underlay.is_v4() ? 50 : 70;
+}
+
+// Over IPv4 the kernel sends a guest's IPv4 packet that may be fragmented and is too long in
+// fragments of the outer packet. Over IPv6 it drops it without a word; so a packet longer than this
+// must get DF before it enters the tunnel, which then answers. 0: none.
+inline std::uint32_t fragments_above(const IpAddress& underlay, std::uint32_t mtu) noexcept {
+  return underlay.is_v4() ? 0 : mtu - overhead(underlay);
 }
 
 }  // namespace dove::agent

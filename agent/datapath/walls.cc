@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace dove::agent {
 namespace {
@@ -55,6 +56,10 @@ Result<WalledPort> Walls::number_port(const std::string& device) {
   ports_.emplace(device, number);
   used_.insert(number);
   return WalledPort{device, number};
+}
+
+bool Walls::set_fragments_above(std::uint32_t length) {
+  return std::exchange(options_.fragments_above, length) != length;
 }
 
 void Walls::wall_port(const WalledPort& port, Done done) {

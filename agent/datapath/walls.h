@@ -34,6 +34,9 @@ class Walls {
   // The number stays the device's from call to call, over restarts too, until remove_port().
   // kUnavailable when all kPortLimit are given out.
   Result<WalledPort> number_port(const std::string& device);
+  // WallOptions::fragments_above is this, from the next renew() on. Whether that changes anything.
+  bool set_fragments_above(std::uint32_t length);
+
   // One transaction each. Walling fails when somebody took away what stands behind: renew(), then.
   void wall_port(const WalledPort& port, Done done);
   void remove_port(const std::string& device, Done done);

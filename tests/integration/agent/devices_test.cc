@@ -23,7 +23,7 @@ TEST_CASE("a network's devices have exactly the attributes that the kernel needs
   CHECK(data.at("learning") == false);
   for (const auto* on : {"proxy", "rsc", "l2miss", "l3miss"}) CHECK(data.at(on) == true);
   CHECK(data.at("ageing") == 300);
-  CHECK(vxlan.at("mtu") == 1500);
+  CHECK(vxlan.at("mtu") == 65535);
   CHECK(vxlan.at("address") == "02:d0:d0:00:00:64");
   CHECK(vxlan.at("ifalias") == "dove network 100");
   CHECK(vxlan.at("inet6_addr_gen_mode") == "none");
@@ -34,7 +34,7 @@ TEST_CASE("a network's devices have exactly the attributes that the kernel needs
 
   const auto bridge = link("dvbr100");
   CHECK(bridge.at("address") == "02:d0:b0:00:00:64");
-  CHECK(bridge.at("mtu") == 1500);
+  CHECK(bridge.at("mtu") == 65535);
   CHECK(bridge.at("inet6_addr_gen_mode") == "none");
   CHECK(bridge.at("linkinfo").at("info_data").at("mcast_snooping") == 0);
   CHECK(bridge.at("linkinfo").at("info_data").at("stp_state") == 0);
@@ -51,13 +51,13 @@ TEST_CASE("names and MACs of the largest network fit") {
   CHECK(link("dvbr16777215").at("address") == "02:d0:b0:ff:ff:ff");
 }
 
-TEST_CASE("a bridge keeps the underlay's MTU when a port with a smaller one joins") {
+TEST_CASE("a bridge keeps its MTU when a port with a smaller one joins") {
   Underlay underlay;
   Switch host;
   take(host->add_network(vni(100)));
   run("ip link add small mtu 1400 type veth peer name peer");
   run("ip link set small master dvbr100");
-  CHECK(link("dvbr100").at("mtu") == 1500);
+  CHECK(link("dvbr100").at("mtu") == 65535);
 }
 
 TEST_CASE("a restarted agent takes its devices over, with their entries, and corrects them") {
@@ -77,7 +77,7 @@ TEST_CASE("a restarted agent takes its devices over, with their entries, and cor
   REQUIRE(after->found_networks() == std::vector{vni(100)});
   take(after->add_network(vni(100)));
   CHECK(link("dvx100").at("ifindex") == index);
-  CHECK(link("dvx100").at("mtu") == 1500);
+  CHECK(link("dvx100").at("mtu") == 65535);
   CHECK(link("dvx100").at("linkinfo").at("info_slave_data").at("learning") == false);
 
   const auto adopted = take(after->adopt(vni(100)));
@@ -156,7 +156,7 @@ TEST_CASE("unused networks go one at a time, and stay when they are used again")
   CHECK(succeeds("ip link show dvbr2"));
 }
 
-TEST_CASE("devices follow the underlay's MTU, and the guests are told") {
+TEST_CASE("the punt follows the underlay's MTU, and the guests are told") {
   Underlay underlay;
   Switch host;
   host->start();
@@ -164,7 +164,42 @@ TEST_CASE("devices follow the underlay's MTU, and the guests are told") {
   CHECK(host->guest_mtu() == 1450);
   run("ip link set u0 mtu 9000");
   REQUIRE(host.until([&] { return host.heard.mtu == 8950; }));
-  for (const auto* name : {"dvbr100", "dvx100", "dvpunt"}) CHECK(link(name).at("mtu") == 9000);
+  CHECK(host->guest_mtu() == 8950);
+  CHECK(link("dvpunt").at("mtu") == 9000);
+  for (const auto* name : {"dvbr100", "dvx100"}) CHECK(link(name).at("mtu") == 65535);
+}
+
+TEST_CASE("the guests' MTU is that of the shortest way to another host") {
+  Underlay underlay;
+  Switch host;
+  host->start();
+  take(host->add_network(vni(100)));
+  run("ip route add 198.51.100.0/24 via 192.0.2.2 mtu 1400");
+  run("ip route add 203.0.113.0/24 via 192.0.2.2 mtu 9000");
+  host->set_peers({ip("192.0.2.1"), ip("192.0.2.2"), ip("203.0.113.3")});
+  CHECK(host->guest_mtu() == 1450);  // no more than the device takes
+  host->set_peers({ip("192.0.2.1"), ip("192.0.2.2"), ip("198.51.100.3")});
+  REQUIRE(host.until([&] { return host.heard.mtu == 1350; }));
+  CHECK(link("dvpunt").at("mtu") == 1400);
+
+  run("ip route change 198.51.100.0/24 via 192.0.2.2 mtu 1300");
+  REQUIRE(host.until([&] { return host.heard.mtu == 1250; }));
+  run("ip route del 198.51.100.0/24");  // no way at all: the others count
+  REQUIRE(host.until([&] { return host.heard.mtu == 1450; }));
+  CHECK(link("dvpunt").at("mtu") == 1500);
+}
+
+TEST_CASE("a VTEP on loopback says nothing about the way") {
+  Underlay underlay;
+  run("ip addr add 192.0.2.99/32 dev lo");
+  auto options = default_options();
+  options.local.address = ip("192.0.2.99");
+  Switch host{options};
+  host->start();
+  CHECK(host->guest_mtu() == 1450);
+  run("ip link set u0 mtu 4000");
+  host->set_peers({ip("192.0.2.2")});
+  REQUIRE(host.until([&] { return host.heard.mtu == 3950; }));
 }
 
 TEST_CASE("a device of ours that somebody changes or removes is put right") {
@@ -174,8 +209,9 @@ TEST_CASE("a device of ours that somebody changes or removes is put right") {
   take(host->add_network(vni(100)));
   run("ip link set dvx100 mtu 1200");
   run("ip link set dvx100 nomaster");
-  CHECK(host.until(
-      [] { return link("dvx100").at("mtu") == 1500 && link("dvx100").value("master", "") != ""; }));
+  CHECK(host.until([] {
+    return link("dvx100").at("mtu") == 65535 && link("dvx100").value("master", "") != "";
+  }));
   run("ip link del dvx100");
   CHECK(host.until([] { return succeeds("ip link show dvx100"); }));
   CHECK(host.until([] {

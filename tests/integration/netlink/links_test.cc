@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "netlink/dump.h"
+#include "netlink/route_monitor.h"
 #include "netlink/sysctl.h"
 #include "tests/integration/netlink/kernel.h"
 
@@ -277,6 +278,52 @@ TEST_CASE("a route tells its own MTU and gateway") {
   CHECK(route.source == ip("192.0.2.1"));
   CHECK(route.mtu == 1400U);
   CHECK_FALSE(take(route_to(query, ip("192.0.2.2"))).gateway);
+}
+
+TEST_CASE("a route is asked for as one's own address would take it") {
+  enter_fresh_namespace();
+  run("ip link add name a type veth peer name b && ip link set dev a up && ip link set dev b up && "
+      "ip addr add 192.0.2.1/24 dev a && ip addr add 192.0.2.3/32 dev a && "
+      "ip -6 addr add 2001:db8::1/64 dev a nodad && ip -6 addr add 2001:db8::3/128 dev a nodad && "
+      "ip route add 192.0.2.2 dev a mtu 1400 table 7 && ip rule add from 192.0.2.3 table 7 && "
+      "ip -6 route add 2001:db8::2 dev a mtu 1300 table 7 && "
+      "ip -6 rule add from 2001:db8::3 table 7");
+  auto query = take(Query::open());
+  CHECK_FALSE(take(route_to(query, ip("192.0.2.2"), ip("192.0.2.1"))).mtu);
+  CHECK(take(route_to(query, ip("192.0.2.2"), ip("192.0.2.3"))).mtu == 1400U);
+  CHECK(take(route_to(query, ip("2001:db8::2"), ip("2001:db8::1"))).mtu.value_or(1500) == 1500U);
+  CHECK(take(route_to(query, ip("2001:db8::2"), ip("2001:db8::3"))).mtu == 1300U);
+}
+
+TEST_CASE("a change of a route is heard, in its own family only") {
+  enter_fresh_namespace();
+  run("ip link set lo up");
+  auto ipv4 = take(RouteMonitor::open(AF_INET));
+  auto ipv6 = take(RouteMonitor::open(AF_INET6));
+  CHECK_FALSE(take(ipv4.drain()).changed);
+  run("ip route add blackhole 198.51.100.0/24");
+  CHECK(take(ipv4.drain()).changed);
+  CHECK_FALSE(take(ipv4.drain()).changed);
+  CHECK_FALSE(take(ipv6.drain()).changed);
+  run("ip -6 route add blackhole 2001:db8::/64");
+  CHECK(take(ipv6.drain()).changed);
+}
+
+TEST_CASE("more changes of routes than the buffer holds are a change") {
+  enter_fresh_namespace();
+  run("ip link set lo up");
+  auto monitor = take(RouteMonitor::open(AF_INET));
+  run("for i in $(seq 0 15); do for j in $(seq 0 255); do echo route add blackhole 10.$i.$j.0/24; "
+      "done; done | ip -batch -");
+  bool changed = false;
+  for (bool more = true; more;) {
+    const auto drained = take(monitor.drain());
+    changed = changed || drained.changed;
+    more = drained.more;
+  }
+  CHECK(changed);
+  run("ip route add blackhole 10.200.0.0/24");
+  CHECK(take(monitor.drain()).changed);
 }
 
 TEST_CASE("settings of the namespace are read and written") {

@@ -105,6 +105,15 @@ TEST_CASE("limits are the options'") {
         std::string::npos);
 }
 
+TEST_CASE("over IPv6 what is too long may not be fragmented, so that it is answered") {
+  WallOptions options = kOptions;
+  options.fragments_above = 1430;
+  const auto base = base_ruleset(kOptions);
+  CHECK(base_ruleset(options) == base + R"(add counter bridge dove df_set
+add rule bridge dove forward oifname "dvx*" ip length > 1430 ip frag-off & 0x4000 == 0 counter name df_set ip frag-off set ip frag-off | 0x4000
+)");
+}
+
 TEST_CASE("a device name that nft would read as something else is refused") {
   for (const auto* good : {"tap0", "vnet12", "eth0.100", "a@b", "fifteen-letters"})
     CHECK(check_device_name(good));

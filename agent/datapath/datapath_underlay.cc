@@ -1,0 +1,75 @@
+// The MTU of the ways to the other hosts: found out when hosts, routes or devices change, and now
+// and then, because the kernel does not tell what it learns of a path.
+#include <algorithm>
+#include <utility>
+
+#include "agent/datapath/datapath_state.h"
+
+namespace dove::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kSettle{50};  // changes come in groups
+constexpr std::chrono::seconds kMtuPause{1};      // routes may change all the time
+constexpr std::chrono::seconds kMtuAudit{10};
+
+}  // namespace
+
+bool Datapath::State::read_routes() {
+  const auto drained = parts.routes.drain();
+  if (!drained) {
+    trouble(drained.error().message);
+    return false;
+  }
+  if (drained->changed) check_mtu_soon();
+  return drained->more;
+}
+
+// What neither is ours nor leads to a guest may lead to other hosts.
+void Datapath::State::link_may_be_underlay(const netlink::Link& link) {
+  if (port_by_index(link.index) == nullptr) check_mtu_soon();
+}
+
+void Datapath::State::set_peers(std::vector<IpAddress> vteps) {
+  if (vteps == peers) return;
+  peers = std::move(vteps);
+  if (Clock::now() - mtu_checked < kMtuPause) return check_mtu_soon();
+  check_mtu();
+}
+
+void Datapath::State::check_mtu_soon() {
+  if (std::exchange(mtu_check_due, true)) return;
+  const auto now = Clock::now();
+  at(mtu_timer, std::max(now + kSettle, mtu_checked + kMtuPause), &State::check_mtu);
+}
+
+void Datapath::State::check_mtu() {
+  mtu_check_due = false;
+  mtu_checked = Clock::now();
+  at(mtu_timer, mtu_checked + kMtuAudit, &State::check_mtu);
+  if (const auto own = links->find(parts.underlay.device);
+      own && parts.underlay.device != kLoopback)
+    parts.underlay.mtu = own->mtu;
+  const auto now = underlay_mtu(*links, parts.query, parts.underlay, peers);
+  const auto before = std::exchange(mtu, now);
+  if (now.largest != before.largest) follow_at_ports();
+  if (now.smallest != before.smallest) follow_mtu();
+}
+
+void Datapath::State::follow_at_ports() {
+  for (const auto& [name, port] : ports)
+    if (port.shown.present)
+      (void)links->change(port.device.index, {.mtu = std::max(mtu.largest, port.device.mtu)});
+}
+
+void Datapath::State::follow_mtu() {
+  if (parts.punt) {
+    if (auto status = parts.punt->make_right(*links, mtu.smallest); !status)
+      trouble(status.error().message);
+    punt_reader->set_mtu(mtu.smallest);
+  }
+  if (parts.walls->set_fragments_above(fragments_above(options.local.address, mtu.smallest)))
+    renew_walls_soon();
+  listener.on_guest_mtu(guest_mtu());
+}
+
+}  // namespace dove::agent

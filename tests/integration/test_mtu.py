@@ -1,0 +1,190 @@
+"""No packet is too long without an answer: what fits arrives, what does not is answered with the MTU
+that fits or, where it may be, sent in fragments; from a flow's first packet on, whichever family.
+
+The guests here have a larger MTU than they are told, so that they can send what is too long.
+"""
+import contextlib
+import re
+import subprocess
+
+import pytest
+from dovelab import cold, run, traffic, wait_until
+
+MTU, JUMBO = 1500, 9000
+TENANTS = {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}}
+GUESTS = {f"red{n}": {"network": "red-net", "host": f"h{n}", "mac": f"02:00:00:00:00:{n:02x}",
+                      "ips": [f"10.1.0.{10 + n}", f"fd00:1::{10 + n}"]} for n in (1, 2, 3)}
+LABS = {underlay: {"hosts": ["h1", "h2", "h3"], "tenants": TENANTS, "guests": GUESTS, "mtu": MTU,
+                   "underlay": underlay} for underlay in ("ipv4", "ipv6")}
+EDGES = {"one less": -1, "the guests' MTU": 0, "one more": 1, "the underlay's MTU": None,
+         "more than any": JUMBO - 100 - MTU}
+TOLD = re.compile(r"mtu ?= ?(\d+)")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def large_guests(lab):
+    for guest in lab.guests.values():
+        guest.host.ip("link", "set", guest.port, "mtu", JUMBO)
+        guest.ip("link", "set", "eth0", "mtu", JUMBO)
+
+
+def overhead(lab):
+    return 70 if ":" in lab.hosts["h1"].vtep else 50
+
+
+def shown_mtu(guest):
+    """By `port show` and `status`; None while they differ."""
+    row = next(row for row in guest.host.show("port", "show") if row["dev"] == guest.port)
+    return row["mtu"] if row["mtu"] == guest.host.status()["mtu"] else None
+
+
+def link_mtu(host, device):
+    return next(link["mtu"] for link in host.links() if link["ifname"] == device)
+
+
+def forget_paths(*guests):
+    for guest in guests:
+        guest.ip("route", "flush", "cache")
+        guest.ip("-6", "route", "flush", "cache")
+
+
+def ping(a, address, length, how, count=3):
+    """With a packet of this length; the first one finds no entry and is punted, if it is let."""
+    forget_paths(*a.lab.guests.values())
+    headers = 48 if ":" in address else 28
+    return traffic.ping(a, address, count, 0.02, 1, "-s", length - headers, "-M", how)
+
+
+def make_punted(a, b):
+    """The next frame for b's MAC finds no entry at a's host, though a knows the MAC."""
+    assert traffic.ping(a, b.ipv4, 1).lost == 0 and traffic.ping(a, b.ipv6, 1).lost == 0
+    cold.remove_entries(a.host, a.vni, {b.mac}, set())
+    wait_until("there is no entry", lambda: not a.host.remote_fdb(a.vni, b.mac), 2)
+
+
+def length_at(lab, edge):
+    fits = MTU - overhead(lab)
+    return MTU if EDGES[edge] is None else fits + EDGES[edge]
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("overlay", ["ipv4", "ipv6"])
+def test_what_may_not_be_fragmented_arrives_or_is_answered(lab, overlay, edge):
+    a, b = lab.guests["red1"], lab.guests["red2"]
+    fits, length = MTU - overhead(lab), length_at(lab, edge)
+    assert shown_mtu(a) == fits
+    make_punted(a, b)
+    punted = a.host.counters()["punted_packets"]
+    result = ping(a, getattr(b, overlay), length, "do")
+    if length <= fits:
+        assert result.lost == 0, result
+        assert a.host.counters()["punted_packets"] > punted, "the first packet was not punted"
+    else:
+        assert not result.times, result.output
+        assert TOLD.search(result.output)[1] == str(fits), result.output
+        assert "icmp_seq=1 " in result.output, f"the first was not answered: {result.output}"
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_what_may_be_fragmented_arrives(lab, edge):
+    """Over IPv6, where the kernel fragments no tunnel's packet, the guest is told to do it."""
+    a, b = lab.guests["red1"], lab.guests["red2"]
+    fits, length = MTU - overhead(lab), length_at(lab, edge)
+    make_punted(a, b)
+    result = ping(a, b.ipv4, length, "dont", 5)
+    if length <= fits or overhead(lab) == 50:
+        assert result.lost == 0, result.output
+    else:  # lost once on either side, and answered
+        assert 5 in result.times and result.lost <= 2, result.output
+        assert TOLD.search(result.output)[1] == str(fits), result.output
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_ipv6_that_the_sender_fragments_arrives(lab, edge):
+    a, b = lab.guests["red1"], lab.guests["red2"]
+    make_punted(a, b)
+    result = ping(a, b.ipv6, length_at(lab, edge), "dont", 5)
+    assert 5 in result.times and result.lost <= 2, result.output
+
+
+def test_control_a_short_device_loses_without_a_word(lab):
+    """What the devices' own MTU is for: with one that is shorter than the guest's packet there is
+    no answer. doved is away meanwhile, else it puts it back."""
+    a, b = lab.guests["red1"], lab.guests["red2"]
+    device = f"dvx{a.vni}"
+    assert traffic.ping(a, b.ipv4, 1).lost == 0
+    a.host.kill_doved()
+    try:
+        a.host.ip("link", "set", device, "mtu", MTU)
+        result = ping(a, b.ipv4, MTU + 1, "do", 2)
+        assert not result.times and not TOLD.search(result.output), result.output
+    finally:
+        a.host.start()
+    wait_until("it is put back", lambda: link_mtu(a.host, device) > JUMBO, 5)
+    assert TOLD.search(ping(a, b.ipv4, MTU + 1, "do", 2).output)
+
+
+@contextlib.contextmanager
+def monitor(host):
+    """What `dovectl monitor` says, as a function."""
+    path = host.dir / "monitor.out"
+    with open(path, "wb") as out:
+        program = subprocess.Popen(
+            ["ip", "netns", "exec", host.netns, host.lab.program("dovectl"), "-Socket", host.socket,
+             "monitor"], stdout=out, stderr=out, start_new_session=True)
+    try:
+        yield path.read_text
+    finally:
+        program.terminate()
+        program.wait(5)
+
+
+def set_underlay_mtu(lab, mtu):
+    for name in ("br0", *lab.hosts):
+        run("ip", "-n", lab.underlay, "link", "set", name, "mtu", mtu)
+    for host in lab.hosts.values():
+        host.ip("link", "set", "eth0", "mtu", mtu)
+
+
+@pytest.mark.parametrize("mtu", [1400, 8000, MTU])
+def test_a_change_of_the_underlay_is_followed(lab, mtu):
+    """Down, up and back, while a flow goes on; the guests keep theirs and are answered."""
+    a, b = lab.guests["red1"], lab.guests["red2"]
+    fits = mtu - overhead(lab)
+    running = traffic.RunningPing(a, b.ipv4, 0.02)
+    with monitor(a.host) as said:
+        wait_until("it says something", lambda: a.host.status(), 5)
+        set_underlay_mtu(lab, mtu)
+        for guest in (a, b):
+            wait_until("the guests' MTU follows", lambda g=guest: shown_mtu(g) == fits, 5)
+        wait_until("the monitor tells", lambda: f"mtu {fits} " in said(), 5)
+    assert link_mtu(a.host, "dvpunt") == mtu
+    assert link_mtu(a.host, a.port) >= mtu
+    assert running.stop().lost == 0
+    if overhead(lab) == 70:
+        wait_until("the rule follows", lambda: f"ip length > {fits} " in run(
+            "nft", "list", "chain", "bridge", "dove", "forward", netns=a.host.netns).out, 5)
+    make_punted(a, b)
+    for address in (b.ipv4, b.ipv6):
+        assert ping(a, address, fits, "do").lost == 0
+        assert TOLD.search(ping(a, address, fits + 1, "do", 2).output)[1] == str(fits)
+
+
+def test_a_way_to_one_host_that_is_shorter(lab):
+    """The guests are told of the shortest; the kernel still knows the way to each host."""
+    a, near, far = (lab.guests[name] for name in ("red1", "red2", "red3"))
+    vtep = far.host.vtep
+    route = [f"{vtep}/{128 if ':' in vtep else 32}", "dev", "eth0", "mtu", "1400"]
+    before, fits = shown_mtu(a), 1400 - overhead(lab)
+    a.host.ip("route", "add", *route)
+    try:
+        wait_until("the guests' MTU follows", lambda: shown_mtu(a) == fits, 5)
+        assert shown_mtu(near) == before
+        for overlay in ("ipv4", "ipv6"):
+            assert ping(a, getattr(near, overlay), before, "do").lost == 0
+            answer = ping(a, getattr(far, overlay), before, "do", 2)
+            assert TOLD.search(answer.output)[1] == str(fits), answer.output
+            assert ping(a, getattr(far, overlay), fits, "do").lost == 0
+    finally:
+        a.host.ip("route", "del", *route)
+    wait_until("and back", lambda: shown_mtu(a) == before, 5)
