@@ -63,14 +63,22 @@ units() {
   reports+=("$results/ctest-$preset.xml")
 }
 
-# The named test files with the programs of one preset.
+# The named test files with the programs of one preset: three at a time, because most of their time
+# is waiting, and then, one by one, those that want to be alone.
 lab() {
   local preset=$1
   shift
   step "lab, $preset programs"
+  lab_part "$preset" "lab-$preset" -n 3 --dist loadfile -m "not alone" "$@"
+  lab_part "$preset" "lab-$preset-alone" -m alone "$@"
+}
+
+lab_part() {
+  local preset=$1 name=$2
+  shift 2
   DOVE_BIN=$PWD/build/$preset/bin /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider \
-    --junitxml="$results/lab-$preset.xml" "$@"
-  reports+=("$results/lab-$preset.xml")
+    --junitxml="$results/$name.xml" "$@"
+  reports+=("$results/$name.xml")
 }
 
 fuzz_one() {

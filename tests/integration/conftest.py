@@ -1,6 +1,7 @@
 """What every lab test shares. A module's LAB is the description of its lab (three hosts and two
 tenants with equal addresses if it has none); all of its tests use the one `lab`. With LABS, name ->
-description, they run in each.
+description, they run in each. `pytestmark = pytest.mark.alone` keeps a module from running beside
+another one: for those that fill a processor, or whose figures are worth reading.
 """
 import os
 import signal
@@ -13,12 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
 from dovelab import Lab, spec  # noqa: E402
 from dovelab.lab import has_br_netfilter  # noqa: E402
 
-_figures = []
 _labs = {}
 
 
 def pytest_configure(config):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # labs are torn down on the way out
+    config.addinivalue_line("markers", "alone: runs beside no other module")
 
 
 def pytest_collection_modifyitems(items):
@@ -63,9 +64,9 @@ def lab(request):
 
 
 @pytest.fixture
-def figures():
+def figures(request):
     """Call it with a line to be printed at the end of the run."""
-    return _figures.append
+    return lambda line: request.node.user_properties.append(("figure", line))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -78,7 +79,10 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    if _figures:
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)
+               if r.when == "call"]
+    lines = [line for r in reports for name, line in r.user_properties if name == "figure"]
+    if lines:
         terminalreporter.section("figures")
-        for line in _figures:
+        for line in lines:
             terminalreporter.write_line(line)

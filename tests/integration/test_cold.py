@@ -5,6 +5,7 @@ import statistics
 import pytest
 from dovelab import cold, traffic
 
+pytestmark = pytest.mark.alone
 FAR_LESS_THAN_A_SECOND = 500  # ms; a plain miss responder needs 2,040
 
 

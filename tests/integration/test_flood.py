@@ -11,6 +11,7 @@ import pytest
 from dovelab import cold, frames, netns, run, traffic
 from dovelab.capture import Capture
 
+pytestmark = pytest.mark.alone
 SUBNETS = ["10.1.0.0/16", "fd00:1::/64"]
 LAB = {"hosts": ["h1", "h2", "h3"], "tenants": {"red": {"red-net": {"subnets": SUBNETS}}},
        "guests": {"evil": {"network": "red-net", "host": "h1", "ips": ["10.1.0.11"]},

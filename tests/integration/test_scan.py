@@ -4,9 +4,11 @@ there to be had.
 import threading
 import time
 
+import pytest
 from dovelab import frames
 from dovelab.capture import Capture
 
+pytestmark = pytest.mark.alone
 SUBNETS = ["10.1.0.0/24", "fd00:1::/64"]
 LAB = {"hosts": ["h1", "h2"], "tenants": {"red": {"red-net": {"subnets": SUBNETS}}},
        "guests": {"asker": {"network": "red-net", "host": "h1", "ips": ["10.1.0.11"]},
