@@ -53,7 +53,8 @@ void add_datapath(const DatapathCounters& counters, Agent::CounterList& out) {
                          {"miss_overruns", counters.miss_overruns},
                          {"change_overruns", counters.change_overruns},
                          {"kernel_changes", counters.kernel_changes},
-                         {"kernel_refusals", counters.kernel_refusals}});
+                         {"kernel_refusals", counters.kernel_refusals},
+                         {"put_back", counters.put_back}});
 }
 
 // "host_input", or "port tap0 queries_dropped".

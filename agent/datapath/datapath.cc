@@ -281,6 +281,7 @@ const DatapathCounters& Datapath::State::count() {
   counters.answer_errors = parts.answerer.counters().errors;
   counters.kernel_changes = parts.programmer.counters().changes;
   counters.kernel_refusals = parts.programmer.counters().refusals;
+  counters.put_back = put_right_so_far + parts.programmer.counters().repairs;
   return counters;
 }
 

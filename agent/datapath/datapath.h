@@ -84,6 +84,8 @@ struct DatapathCounters {
   std::uint64_t change_overruns = 0;  // each is followed by a reconciliation
   std::uint64_t kernel_changes = 0;
   std::uint64_t kernel_refusals = 0;
+  // What of ours somebody else removed or changed, and was made as it should be.
+  std::uint64_t put_back = 0;
 };
 
 class Datapath {

@@ -107,6 +107,8 @@ void Datapath::State::on_change(const netlink::LinkChanged& change) {
   }
   const auto corrected = devices.correct(link.index);
   if (!corrected && has_devices(*devices.network(link.index))) trouble(corrected.error().message);
+  if (corrected && *corrected)
+    put_right(fmt::format("{} was changed by somebody else: put right", link.name));
 }
 
 void Datapath::State::on_change(const netlink::LinkGone& change) {
@@ -168,22 +170,25 @@ bool Datapath::State::has_devices(Vni vni) const {
 void Datapath::State::overlay_gone(Vni vni) {
   if (!parts.programmer.has(vni)) return;  // our own removal
   if (has_devices(vni)) return;
-  trouble(
+  put_right(
       fmt::format("a device of network {} was removed by somebody else: made again", vni.value()));
   if (auto status = remake_network(vni); !status) trouble(status.error().message);
 }
 
 void Datapath::State::punt_changed(const netlink::Link& link) {
-  if (link.up && link.mtu == mtu.smallest) return;
+  // What the message says may be older than what we did since.
+  const auto now = links->find(link.index);
+  if (!now || (now->up && now->mtu == mtu.smallest)) return;
   if (auto status = parts.punt->make_right(*links, mtu.smallest); !status)
-    trouble(status.error().message);
+    return trouble(status.error().message);
+  put_right(fmt::format("{} was changed by somebody else: put right", kPuntDevice));
 }
 
 // Somebody removed dvpunt. Until it is there again, what the kernel does not know is lost.
 void Datapath::State::remake_punt() {
   if (punt_reader) {
     punted_before = punt_counters();
-    trouble(fmt::format("{} was removed by somebody else: made again", kPuntDevice));
+    put_right(fmt::format("{} was removed by somebody else: made again", kPuntDevice));
   }
   punt_watcher.reset();
   punt_reader.reset();
@@ -207,8 +212,8 @@ Status Datapath::State::open_punt() {
 }
 
 void Datapath::State::walls_changed() {
-  trouble(fmt::format("the nftables tables \"{}\" were changed by somebody else: made again",
-                      kWallTable));
+  put_right(fmt::format("the nftables tables \"{}\" were changed by somebody else: made again",
+                        kWallTable));
   renew_walls_soon();
 }
 
@@ -228,6 +233,11 @@ void Datapath::State::renew_walls() {
     self->trouble(self->walls_problem);
     self->renew_walls_soon();
   });
+}
+
+void Datapath::State::put_right(const std::string& what) {
+  ++put_right_so_far;
+  trouble(what);
 }
 
 void Datapath::State::trouble(const std::string& what) {

@@ -160,8 +160,8 @@ void Datapath::State::put_back(Port& port) {
   const auto now = Clock::now();
   if (now - port.put_back < kPutBackPause || !has_devices(port.shown.guest.vni)) return;
   port.put_back = now;
-  trouble(fmt::format("{} was taken off {} by somebody else: put back", port.shown.device,
-                      bridge_name(port.shown.guest.vni)));
+  put_right(fmt::format("{} was taken off {} by somebody else: put back", port.shown.device,
+                        bridge_name(port.shown.guest.vni)));
   if (auto status = bring_up(port); !status) trouble(status.error().message);
 }
 

@@ -103,6 +103,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void renew_walls_soon();
   void renew_walls();
   void reconcile_next();
+  void put_right(const std::string& what);  // counts it, too
   void trouble(const std::string& what);
 
   // --- the underlay's MTU
@@ -137,6 +138,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   PuntReader::Counters punted_before;  // by readers of devices that are no more
   std::map<std::string, Port> ports;
   DatapathCounters counters;
+  std::uint64_t put_right_so_far = 0;
   std::vector<IpAddress> peers;  // VTEPs of all hosts, perhaps our own among them
   UnderlayMtu mtu;               // of the ways to them
 

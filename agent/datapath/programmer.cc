@@ -283,13 +283,17 @@ std::optional<KernelChange> Programmer::repair(const MacKey& key,
   const auto found = networks_.find(key.vni);
   if (found == networks_.end()) return std::nullopt;
   auto& network = found->second;
-  if (network.locals.count(key.mac) != 0) return SetLocalFdb{key};
+  if (network.locals.count(key.mac) != 0) {
+    ++counters_.repairs;
+    return SetLocalFdb{key};
+  }
   const auto list = network.lists.find(key.mac);
   if (list == network.lists.end()) return std::nullopt;
 
   const std::vector<Vtep> wanted(list->second.begin(), list->second.end());
   for (const auto& vtep : wanted)
     if (vtep.address == gone) list->second.erase(vtep);
+  if (wanted.empty() || list->second.size() != wanted.size()) ++counters_.repairs;
   if (list->second.empty()) network.lists.erase(list);
   return SetGroup{key, wanted};
 }

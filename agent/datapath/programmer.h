@@ -38,6 +38,7 @@ class Programmer {
   struct Counters {
     std::uint64_t changes = 0;
     std::uint64_t refusals = 0;
+    std::uint64_t repairs = 0;  // entries that repair() had to put back
   };
 
   // `local` is the VXLAN devices' own VTEP: another's port is given with each entry where it

@@ -207,17 +207,26 @@ TEST_CASE("a device of ours that somebody changes or removes is put right") {
   Switch host;
   host->start();
   take(host->add_network(vni(100)));
+  host.run_for(std::chrono::milliseconds{300});
+  CHECK(host->counters().put_back == 0);  // our own doing
   run("ip link set dvx100 mtu 1200");
   run("ip link set dvx100 nomaster");
   CHECK(host.until([] {
     return link("dvx100").at("mtu") == 65535 && link("dvx100").value("master", "") != "";
   }));
+  run("ip link set dvbr100 address 02:00:00:00:00:99");
+  CHECK(host.until([] { return link("dvbr100").at("address") == "02:d0:b0:00:00:64"; }));
+  run("ip link set dvpunt mtu 1300");
+  CHECK(host.until([] { return link("dvpunt").at("mtu") == 1500; }));
+  const auto so_far = host->counters().put_back;
+  CHECK(so_far >= 3);
   run("ip link del dvx100");
   CHECK(host.until([] { return succeeds("ip link show dvx100"); }));
   CHECK(host.until([] {
     return run("bridge fdb show dev dvx100").find("00:00:00:00:00:00 dst 169.254.77.65") !=
            std::string::npos;
   }));
+  CHECK(host->counters().put_back > so_far);
   CHECK_FALSE(host.heard.troubles.empty());
 }
 

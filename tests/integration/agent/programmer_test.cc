@@ -161,6 +161,7 @@ TEST_CASE("a local guest's entry and a list's destination that somebody takes co
            destinations("ff:ff:ff:ff:ff:ff") == "192.0.2.2 192.0.2.3" &&
            destinations(kGroup) == "0.0.0.0";
   }));
+  CHECK(on.host->counters().put_back == 3);
 }
 
 TEST_CASE("reconciliation finds what vanished unheard") {
