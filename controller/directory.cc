@@ -19,19 +19,19 @@ bool same_answer(const IpBinding& a, const IpBinding& b) noexcept {
          a.target == b.target && a.router == b.router;
 }
 
-template <class View, class Views>
-bool add_reader(View& view, Views& of_reader, ReaderId reader) {
-  if (!of_reader.insert(&view).second) return false;
-  view.readers.push_back(reader);
+template <class Slot, class Slots>
+bool add_reader(Slot& slot, Slots& of_reader, ReaderId reader) {
+  if (!of_reader.insert(&slot).second) return false;
+  slot.readers.push_back(reader);
   return true;
 }
 
-template <class View>
-void remove_reader(View& view, ReaderId reader) {
-  const auto at = std::find(view.readers.begin(), view.readers.end(), reader);
-  if (at == view.readers.end()) return;
-  *at = view.readers.back();
-  view.readers.pop_back();
+template <class Slot>
+void remove_reader(Slot& slot, ReaderId reader) {
+  const auto at = std::find(slot.readers.begin(), slot.readers.end(), reader);
+  if (at == slot.readers.end()) return;
+  *at = slot.readers.back();
+  slot.readers.pop_back();
 }
 
 MacKey key_in(Vni vni, const MacKey& key) noexcept { return {vni, key.mac}; }
@@ -66,8 +66,8 @@ Binding Directory::seen_from(Vni vni, const Binding& there) const {
 }
 
 const MacBinding* Directory::owner(const MacKey& key) const {
-  const auto at = owners_.find(key);
-  return at == owners_.end() ? nullptr : &at->second.binding;
+  const auto at = macs_.find(key);
+  return at != macs_.end() && at->second.own ? &at->second.binding : nullptr;
 }
 
 Vni Directory::home_of(const MacKey& key) const {
@@ -77,8 +77,7 @@ Vni Directory::home_of(const MacKey& key) const {
   return there ? at->second : key.vni;
 }
 
-MacBinding Directory::answer(const MacKey& key) const {
-  if (const auto* own = owner(key)) return *own;
+MacBinding Directory::computed(const MacKey& key) const {
   const auto home = home_of(key);
   const auto* there = home == key.vni ? nullptr : owner({home, key.mac});
   return there == nullptr ? nothing(key) : seen_from(key.vni, *there);
@@ -96,13 +95,23 @@ IpBinding Directory::derived(const IpKey& key) const {
           .revision = at->revision};
 }
 
-IpBinding Directory::answer(const IpKey& key) const {
+IpBinding Directory::computed(const IpKey& key) const {
   const auto home = topology_.home_of(key);
-  const auto at = addresses_.find({home, key.ip});
-  if (at == addresses_.end()) return derived(key);
-  const auto& binding = at->second;
-  if (binding.verdict != Verdict::kFound) return nothing(key);
-  return home == key.vni ? binding : seen_from(key.vni, binding);
+  if (home == key.vni) return derived(key);
+  const auto there = ips_.find({home, key.ip});
+  const bool found =
+      there != ips_.end() && there->second.own && there->second.binding.verdict == Verdict::kFound;
+  return found ? seen_from(key.vni, there->second.binding) : nothing(key);
+}
+
+MacBinding Directory::answer(const MacKey& key) const {
+  const auto at = macs_.find(key);
+  return at == macs_.end() ? computed(key) : at->second.binding;
+}
+
+IpBinding Directory::answer(const IpKey& key) const {
+  const auto at = ips_.find(key);
+  return at == ips_.end() ? computed(key) : at->second.binding;
 }
 
 std::optional<Directory::Place> Directory::place_of(const IpKey& key) const {
@@ -113,67 +122,84 @@ std::optional<Directory::Place> Directory::place_of(const IpKey& key) const {
   return Place{at.host, at.target.value_or(key.vni)};
 }
 
+// --- slots
+
+Directory::MacSlot& Directory::slot(const MacKey& key) {
+  const auto [at, fresh] = macs_.try_emplace(key, MacSlot{.binding = {.key = key}, .readers = {}});
+  if (fresh) {
+    at->second.binding = computed(key);
+    views_[key.vni].macs.insert(&at->second);
+  }
+  return at->second;
+}
+
+Directory::IpSlot& Directory::slot(const IpKey& key) {
+  const auto [at, fresh] = ips_.try_emplace(key, IpSlot{.binding = {.key = key}, .readers = {}});
+  if (fresh) {
+    at->second.binding = computed(key);
+    views_[key.vni].ips.insert(&at->second);
+  }
+  return at->second;
+}
+
+void Directory::set_own(MacSlot& slot, bool own) {
+  if (slot.own == own) return;
+  slot.own = own;
+  const auto& key = slot.binding.key;
+  if (!own) {
+    const auto home = homes_.find({slot.tenant, key.mac});
+    if (home != homes_.end() && home->second == key.vni) homes_.erase(home);
+    views_[key.vni].macs.insert(&slot);
+    return;
+  }
+  slot.tenant = topology_.tenant_of(key.vni);
+  if (slot.tenant != 0) homes_.insert_or_assign({slot.tenant, key.mac}, key.vni);
+  leave_views(slot);
+}
+
+void Directory::set_own(IpSlot& slot, bool own) {
+  if (slot.own == own) return;
+  slot.own = own;
+  if (own)
+    leave_views(slot);
+  else
+    views_[slot.binding.key.vni].ips.insert(&slot);
+}
+
+template <class Slot>
+void Directory::leave_views(Slot& slot) {
+  const auto at = views_.find(slot.binding.key.vni);
+  views_like(slot, at->second).erase(&slot);
+  if (at->second.macs.empty() && at->second.ips.empty()) views_.erase(at);
+}
+
+template <class Slot>
+void Directory::drop_if_idle(Slot& slot) {
+  if (slot.own || !slot.readers.empty()) return;
+  leave_views(slot);
+  const auto key = slot.binding.key;
+  slots_like(slot).erase(key);
+}
+
 // --- who is told
 
-Directory::MacView& Directory::view(const MacKey& key) {
-  auto& views = views_[key.vni].macs;
-  const auto at = views.find(key.mac);
-  return at != views.end() ? at->second : views.try_emplace(key.mac, answer(key)).first->second;
-}
-
-Directory::IpView& Directory::view(const IpKey& key) {
-  auto& views = views_[key.vni].ips;
-  const auto at = views.find(key.ip);
-  return at != views.end() ? at->second : views.try_emplace(key.ip, answer(key)).first->second;
-}
-
-Directory::MacView* Directory::find(const MacKey& key) {
-  const auto views = views_.find(key.vni);
-  if (views == views_.end()) return nullptr;
-  const auto at = views->second.macs.find(key.mac);
-  return at == views->second.macs.end() ? nullptr : &at->second;
-}
-
-Directory::IpView* Directory::find(const IpKey& key) {
-  const auto views = views_.find(key.vni);
-  if (views == views_.end()) return nullptr;
-  const auto at = views->second.ips.find(key.ip);
-  return at == views->second.ips.end() ? nullptr : &at->second;
-}
-
-void Directory::drop_if_unread(const MacView& view) {
-  if (!view.readers.empty()) return;
-  const auto key = view.answer.key;
-  const auto at = views_.find(key.vni);
-  at->second.macs.erase(key.mac);
-  if (at->second.macs.empty() && at->second.ips.empty()) views_.erase(at);
-}
-
-void Directory::drop_if_unread(const IpView& view) {
-  if (!view.readers.empty()) return;
-  const auto key = view.answer.key;
-  const auto at = views_.find(key.vni);
-  at->second.ips.erase(key.ip);
-  if (at->second.macs.empty() && at->second.ips.empty()) views_.erase(at);
-}
-
 void Directory::ask(ReaderId reader, const MacKey& key, Listener& listener) {
-  auto& asked = view(key);
+  auto& asked = slot(key);
   add_reader(asked, interests_[reader].macs, reader);
-  listener.tell(reader, asked.answer);
+  listener.tell(reader, asked.binding);
 }
 
 void Directory::ask(ReaderId reader, const IpKey& key, Listener& listener) {
-  auto& asked = view(key);
+  auto& asked = slot(key);
   add_reader(asked, interests_[reader].ips, reader);
-  listener.tell(reader, asked.answer);
-  tell_owner(reader, asked.answer, listener);
+  listener.tell(reader, asked.binding);
+  tell_owner(reader, asked.binding, listener);
 }
 
 void Directory::introduce(ReaderId reader, const IpKey& key, Listener& listener) {
-  auto& introduced = view(key);
+  auto& introduced = slot(key);
   if (!add_reader(introduced, interests_[reader].ips, reader)) return;
-  auto binding = introduced.answer;
+  auto binding = introduced.binding;
   binding.introduced = true;
   listener.tell(reader, binding);
   tell_owner(reader, binding, listener);
@@ -184,29 +210,29 @@ void Directory::tell_owner(ReaderId reader, const IpBinding& binding, Listener& 
 }
 
 void Directory::forget(ReaderId reader, const MacKey& key) {
-  auto* const view = find(key);
-  if (view == nullptr || interests_[reader].macs.erase(view) == 0) return;
-  remove_reader(*view, reader);
-  drop_if_unread(*view);
+  const auto at = macs_.find(key);
+  if (at == macs_.end() || interests_[reader].macs.erase(&at->second) == 0) return;
+  remove_reader(at->second, reader);
+  drop_if_idle(at->second);
 }
 
 void Directory::forget(ReaderId reader, const IpKey& key) {
-  auto* const view = find(key);
-  if (view == nullptr || interests_[reader].ips.erase(view) == 0) return;
-  remove_reader(*view, reader);
-  drop_if_unread(*view);
+  const auto at = ips_.find(key);
+  if (at == ips_.end() || interests_[reader].ips.erase(&at->second) == 0) return;
+  remove_reader(at->second, reader);
+  drop_if_idle(at->second);
 }
 
 void Directory::forget_all(ReaderId reader) {
   const auto at = interests_.find(reader);
   if (at == interests_.end()) return;
-  for (auto* view : at->second.macs) {
-    remove_reader(*view, reader);
-    drop_if_unread(*view);
+  for (auto* slot : at->second.macs) {
+    remove_reader(*slot, reader);
+    drop_if_idle(*slot);
   }
-  for (auto* view : at->second.ips) {
-    remove_reader(*view, reader);
-    drop_if_unread(*view);
+  for (auto* slot : at->second.ips) {
+    remove_reader(*slot, reader);
+    drop_if_idle(*slot);
   }
   interests_.erase(at);
 }
@@ -221,72 +247,76 @@ std::size_t Directory::interest(ReaderId reader) const {
 void Directory::route(std::uint64_t revision, std::span<const Routing> tenants,
                       Listener& listener) {
   revision_ = revision;
-  std::vector<Views*> concerned;
+  std::vector<const Views*> concerned;
   for (const auto& tenant : tenants)
     for (const auto vni : topology_.replace(tenant, revision))
       if (const auto at = views_.find(vni); at != views_.end()) concerned.push_back(&at->second);
-  for (auto* views : concerned)
-    for (auto& [mac, view] : views->macs) refresh(view, listener);
-  for (auto* views : concerned)
-    for (auto& [ip, view] : views->ips) refresh(view, listener);
+  for (const auto* views : concerned)
+    for (auto* slot : views->macs) refresh(*slot, listener);
+  for (const auto* views : concerned)
+    for (auto* slot : views->ips) refresh(*slot, listener);
 }
 
 void Directory::update(std::uint64_t revision, std::span<const MacBinding> macs,
                        std::span<const IpUpdate> ips, Listener& listener) {
   revision_ = revision;
-  for (const auto& binding : macs) store(binding);
-  for (const auto& one : ips) store(one);
-  for (const auto& binding : macs) {
-    refresh(binding.key, listener);
-    if (auto* derived = find(IpKey{binding.key.vni, link_local_of(binding.key.mac)}))
-      refresh(*derived, listener);
-  }
-  for (const auto& one : ips) refresh(one.binding.key, listener);
+  for (const auto& binding : macs) update(binding, listener);
+  for (const auto& one : ips) update(one, listener);
 }
 
-void Directory::store(const MacBinding& binding) {
+void Directory::update(const MacBinding& binding, Listener& listener) {
   const auto& key = binding.key;
-  if (const auto at = owners_.find(key); at != owners_.end()) {
-    const auto home = homes_.find({at->second.tenant, key.mac});
-    if (home != homes_.end() && home->second == key.vni) homes_.erase(home);
-    owners_.erase(at);
+  auto& changed = slot(key);
+  set_own(changed, binding.verdict == Verdict::kFound);
+  become(changed, changed.own ? binding : computed(key), listener);
+  drop_if_idle(changed);
+  refresh_elsewhere(macs_, key, listener);
+  const auto derived = ips_.find({key.vni, link_local_of(key.mac)});
+  if (derived != ips_.end() && !derived->second.own) refresh(derived->second, listener);
+}
+
+// A record that leads nowhere counts only where something else could be derived.
+void Directory::update(const IpUpdate& update, Listener& listener) {
+  const auto& key = update.binding.key;
+  const bool found = update.binding.verdict == Verdict::kFound;
+  auto& changed = slot(key);
+  set_own(changed, update.recorded && (found || mac_of_link_local(key.ip)));
+  auto binding = changed.own ? update.binding : computed(key);
+  if (!found) binding.ttl = negative_ttl_;
+  become(changed, binding, listener);
+  drop_if_idle(changed);
+  refresh_elsewhere(ips_, key, listener);
+}
+
+template <class Slots, class Key>
+void Directory::refresh_elsewhere(Slots& slots, const Key& key, Listener& listener) {
+  for (const auto vni : topology_.networks_with(key.vni)) {
+    if (vni == key.vni || !views_.contains(vni)) continue;
+    const auto at = slots.find(key_in(vni, key));
+    if (at != slots.end() && !at->second.own) refresh(at->second, listener);
   }
-  if (binding.verdict != Verdict::kFound) return;
-  const auto tenant = topology_.tenant_of(key.vni);
-  owners_.emplace(key, Owner{binding, tenant});
-  if (tenant != 0) homes_.insert_or_assign({tenant, key.mac}, key.vni);
 }
 
-// One that leads nowhere need not be held, unless something else could be derived.
-void Directory::store(const IpUpdate& update) {
-  const auto& binding = update.binding;
-  const bool found = binding.verdict == Verdict::kFound;
-  if (update.recorded && (found || mac_of_link_local(binding.key.ip)))
-    addresses_.insert_or_assign(binding.key, binding);
-  else
-    addresses_.erase(binding.key);
+template <class Slot>
+void Directory::refresh(Slot& slot, Listener& listener) {
+  become(slot, computed(slot.binding.key), listener);
 }
 
-template <class Key>
-void Directory::refresh(const Key& key, Listener& listener) {
-  for (const auto vni : topology_.networks_with(key.vni))
-    if (auto* const view = find(key_in(vni, key))) refresh(*view, listener);
+template <class Slot, class Binding>
+void Directory::become(Slot& slot, const Binding& binding, Listener& listener) {
+  if (same_answer(slot.binding, binding)) return;
+  slot.binding = binding;
+  tell_all(slot, listener);
 }
 
-void Directory::refresh(MacView& view, Listener& listener) {
-  const auto now = answer(view.answer.key);
-  if (same_answer(view.answer, now)) return;
-  view.answer = now;
-  for (const auto reader : view.readers) listener.tell(reader, now);
+void Directory::tell_all(MacSlot& slot, Listener& listener) {
+  for (const auto reader : slot.readers) listener.tell(reader, slot.binding);
 }
 
-void Directory::refresh(IpView& view, Listener& listener) {
-  const auto now = answer(view.answer.key);
-  if (same_answer(view.answer, now)) return;
-  view.answer = now;
-  for (const auto reader : view.readers) {
-    listener.tell(reader, now);
-    tell_owner(reader, now, listener);
+void Directory::tell_all(IpSlot& slot, Listener& listener) {
+  for (const auto reader : slot.readers) {
+    listener.tell(reader, slot.binding);
+    tell_owner(reader, slot.binding, listener);
   }
 }
 

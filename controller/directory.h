@@ -74,27 +74,28 @@ class Directory {
   const Topology& topology() const noexcept { return topology_; }
 
  private:
-  // What is told about a key, and to whom. There while somebody reads it; pointers to it are
-  // stable.
-  template <class Binding>
-  struct View {
-    Binding answer;
+  // An own slot holds what a record of its very network says; any other's answer is computed, and
+  // computed again when what it depends on changes. There while it is own or somebody reads it.
+  // Pointers to slots are stable.
+  struct MacSlot {
+    MacBinding binding;
+    bool own = false;
+    std::uint32_t tenant = 0;  // of an own one, as it was numbered then
     std::vector<ReaderId> readers;
   };
-  using MacView = View<MacBinding>;
-  using IpView = View<IpBinding>;
-  struct Views {
-    std::unordered_map<MacAddress, MacView> macs;
-    std::unordered_map<IpAddress, IpView> ips;
+  struct IpSlot {
+    IpBinding binding;
+    bool own = false;
+    std::vector<ReaderId> readers;
   };
   struct Interest {
-    std::unordered_set<MacView*> macs;
-    std::unordered_set<IpView*> ips;
+    std::unordered_set<MacSlot*> macs;
+    std::unordered_set<IpSlot*> ips;
   };
-  // An active endpoint.
-  struct Owner {
-    MacBinding binding;
-    std::uint32_t tenant = 0;  // as it was numbered when this was learnt
+  // The slots of a network that are not own.
+  struct Views {
+    std::unordered_set<MacSlot*> macs;
+    std::unordered_set<IpSlot*> ips;
   };
   struct TenantMac {
     std::uint32_t tenant;
@@ -107,38 +108,50 @@ class Directory {
     }
   };
 
-  MacBinding answer(const MacKey& key) const;
-  IpBinding answer(const IpKey& key) const;
-  IpBinding derived(const IpKey& key) const;
   const MacBinding* owner(const MacKey& key) const;
   Vni home_of(const MacKey& key) const;
+  MacBinding computed(const MacKey& key) const;
+  IpBinding computed(const IpKey& key) const;
+  IpBinding derived(const IpKey& key) const;
+  MacBinding answer(const MacKey& key) const;
+  IpBinding answer(const IpKey& key) const;
   template <class Binding>
   Binding seen_from(Vni vni, const Binding& there) const;
   template <class Key>
   auto nothing(const Key& key) const;
 
-  MacView& view(const MacKey& key);
-  IpView& view(const IpKey& key);
-  MacView* find(const MacKey& key);
-  IpView* find(const IpKey& key);
-  void drop_if_unread(const MacView& view);
-  void drop_if_unread(const IpView& view);
-  void store(const MacBinding& binding);
-  void store(const IpUpdate& update);
-  void refresh(MacView& view, Listener& listener);
-  void refresh(IpView& view, Listener& listener);
-  // For every reader in a network of the tenant.
-  template <class Key>
-  void refresh(const Key& key, Listener& listener);
+  MacSlot& slot(const MacKey& key);
+  IpSlot& slot(const IpKey& key);
+  void set_own(MacSlot& slot, bool own);
+  void set_own(IpSlot& slot, bool own);
+  template <class Slot>
+  void leave_views(Slot& slot);
+  template <class Slot>
+  void drop_if_idle(Slot& slot);
+  void update(const MacBinding& binding, Listener& listener);
+  void update(const IpUpdate& update, Listener& listener);
+  template <class Slot, class Binding>
+  void become(Slot& slot, const Binding& binding, Listener& listener);
+  template <class Slot>
+  void refresh(Slot& slot, Listener& listener);
+  template <class Slots, class Key>
+  void refresh_elsewhere(Slots& slots, const Key& key, Listener& listener);
+  void tell_all(MacSlot& slot, Listener& listener);
+  void tell_all(IpSlot& slot, Listener& listener);
   void tell_owner(ReaderId reader, const IpBinding& binding, Listener& listener);
+
+  std::unordered_map<MacKey, MacSlot>& slots_like(const MacSlot&) { return macs_; }
+  std::unordered_map<IpKey, IpSlot>& slots_like(const IpSlot&) { return ips_; }
+  static auto& views_like(const MacSlot&, Views& views) { return views.macs; }
+  static auto& views_like(const IpSlot&, Views& views) { return views.ips; }
 
   std::chrono::milliseconds negative_ttl_;
   std::uint64_t revision_ = 0;
   Topology topology_;
-  std::unordered_map<MacKey, Owner> owners_;
-  std::unordered_map<TenantMac, Vni, TenantMacHash> homes_;  // of the owners that a tenant has
-  std::unordered_map<IpKey, IpBinding> addresses_;           // recorded
-  std::unordered_map<Vni, Views> views_;
+  std::unordered_map<MacKey, MacSlot> macs_;
+  std::unordered_map<IpKey, IpSlot> ips_;
+  std::unordered_map<Vni, Views> views_;                     // none is empty
+  std::unordered_map<TenantMac, Vni, TenantMacHash> homes_;  // where a tenant's own MAC slots are
   std::unordered_map<ReaderId, Interest> interests_;
 };
 
