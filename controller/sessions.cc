@@ -400,26 +400,30 @@ void Sessions::tell_hosts(std::span<const api::HostEntry> changed, Delivery& del
 }
 
 void Sessions::route(const Consequences& consequences, Delivery& delivery) {
-  const auto before = joined_settings();
+  const auto before = joined_settings(consequences.tenants);
   directory_.route(consequences.revision, consequences.tenants, delivery);
-  for (const auto& [vni, settings] : joined_settings()) {
+  for (const auto& [vni, settings] : joined_settings(consequences.tenants)) {
     const auto old = before.find(vni);
     if (old == before.end() || !same_settings(old->second, settings))
       tell_network(vni, settings, delivery);
   }
 }
 
-std::map<Vni, v1::NetworkSettings> Sessions::joined_settings() const {
-  std::map<Vni, v1::NetworkSettings> all;
+// Of those networks of the tenants that somebody has joined.
+std::map<Vni, v1::NetworkSettings> Sessions::joined_settings(
+    std::span<const Routing> tenants) const {
+  std::set<Vni> joined;
   for (const auto& [reader, session] : sessions_)
-    for (const auto vni : session.joined) {
-      const auto [at, fresh] = all.try_emplace(vni);
-      if (!fresh) continue;
-      if (directory_.topology().network(vni) == nullptr)
-        all.erase(at);
-      else
-        render(vni, directory_.topology(), &at->second);
-    }
+    joined.insert(session.joined.begin(), session.joined.end());
+  std::map<Vni, v1::NetworkSettings> all;
+  for (const auto vni : joined) {
+    const auto* network = directory_.topology().network(vni);
+    const bool concerned =
+        network != nullptr && std::any_of(tenants.begin(), tenants.end(), [&](const Routing& r) {
+          return r.tenant == network->tenant;
+        });
+    if (concerned) render(vni, directory_.topology(), &all[vni]);
+  }
   return all;
 }
 

@@ -131,7 +131,7 @@ class Sessions {
   void apply(const Consequences& consequences, Delivery& delivery);
   void tell_hosts(std::span<const api::HostEntry> changed, Delivery& delivery);
   void route(const Consequences& consequences, Delivery& delivery);
-  std::map<Vni, v1::NetworkSettings> joined_settings() const;
+  std::map<Vni, v1::NetworkSettings> joined_settings(std::span<const Routing> tenants) const;
   void tell_network(Vni vni, const v1::NetworkSettings& settings, Delivery& delivery);
   void end_network(Vni vni, Delivery& delivery);
   void tell_loss(const Loss& loss, Delivery& delivery);
