@@ -1,6 +1,7 @@
 #include "controller/consequences.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 namespace dove::controller {
@@ -70,8 +71,8 @@ class Collector {
     const auto& any = change.after ? *change.after : *change.before;
     if (std::holds_alternative<Endpoint>(any))
       add_endpoint(get<Endpoint>(change.before), get<Endpoint>(change.after));
-    else if (const auto* address = std::get_if<Address>(&any))
-      ips_.insert(address->key);
+    else if (std::holds_alternative<Address>(any))
+      add_address(get<Address>(change.before), get<Address>(change.after));
     else if (std::holds_alternative<Host>(any))
       add_host(std::get<Host>(any), change.after.has_value());
     else if (std::holds_alternative<Network>(any))
@@ -86,6 +87,7 @@ class Collector {
     for (const auto& name : tenants_) result_.tenants.push_back(routing_of(name, state_));
     for (const auto& key : macs_) result_.macs.push_back(binding_of(key, state_, result_.revision));
     for (const auto& key : ips_) result_.ips.push_back(update_of(key, state_, result_.revision));
+    for (const auto& name : readdressed_) add_readdressed(name);
     return std::move(result_);
   }
 
@@ -116,6 +118,26 @@ class Collector {
     result_.losses.push_back({before.host, deleted});
   }
 
+  void add_address(const Address* before, const Address* after) {
+    ips_.insert((after != nullptr ? after : before)->key);
+    const auto owners_of = [](const Address* address) {
+      return address == nullptr
+                 ? std::set<std::string>{}
+                 : std::set<std::string>{address->endpoints.begin(), address->endpoints.end()};
+    };
+    const auto were = owners_of(before);
+    const auto are = owners_of(after);
+    std::set_symmetric_difference(were.begin(), were.end(), are.begin(), are.end(),
+                                  std::inserter(readdressed_, readdressed_.end()));
+  }
+
+  void add_readdressed(const std::string& name) {
+    const auto* endpoint = state_.endpoint(name);
+    if (endpoint == nullptr || !endpoint->active) return;
+    const auto& ips = state_.ips_of(name);
+    result_.readdressed.push_back({*endpoint, {ips.begin(), ips.end()}});
+  }
+
   void add_host(const Host& host, bool there) {
     result_.hosts.push_back({host.id, host.name, there ? std::optional{host.vtep} : std::nullopt});
   }
@@ -132,6 +154,7 @@ class Collector {
   std::set<std::string> tenants_;
   std::set<MacKey> macs_;
   std::set<IpKey> ips_;
+  std::set<std::string> readdressed_;  // endpoints that have gained or lost an address
 };
 
 }  // namespace

@@ -16,6 +16,12 @@ struct Loss {
   Endpoint endpoint;  // as it is now; of a deleted one the last, not active, a generation later
 };
 
+// An endpoint that is active at its host has other addresses than before.
+struct Readdressed {
+  Endpoint endpoint;
+  std::vector<IpAddress> ips;  // all that it has now
+};
+
 struct Consequences {
   std::uint64_t revision = 0;
   std::vector<MacBinding> macs;
@@ -25,6 +31,7 @@ struct Consequences {
   std::vector<Vni> gone;                         // networks deleted
   std::vector<std::pair<Vni, HostId>> attached;  // hosts that have the network, for its flood list
   std::vector<Loss> losses;
+  std::vector<Readdressed> readdressed;
 };
 
 Consequences consequences_of(const State& after, std::span<const Change> changes,

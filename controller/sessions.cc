@@ -372,6 +372,7 @@ void Sessions::apply(const Consequences& consequences, Delivery& delivery) {
   for (const auto& [vni, host] : consequences.attached) add_member(vni, host, 0, delivery);
   directory_.update(consequences.revision, consequences.macs, consequences.ips, delivery);
   for (const auto& loss : consequences.losses) tell_loss(loss, delivery);
+  for (const auto& readdressed : consequences.readdressed) tell_addresses(readdressed, delivery);
 }
 
 void Sessions::tell_hosts(std::span<const api::HostEntry> changed, Delivery& delivery) {
@@ -455,6 +456,17 @@ void Sessions::tell_loss(const Loss& loss, Delivery& delivery) {
   if (reader == by_host_.end()) return;
   v1::FromController message;
   render(loss.endpoint, message.mutable_lost()->mutable_attachment());
+  delivery.send(reader->second, std::move(message));
+}
+
+void Sessions::tell_addresses(const Readdressed& readdressed, Delivery& delivery) {
+  const auto reader = by_host_.find(readdressed.endpoint.host);
+  if (reader == by_host_.end()) return;
+  v1::FromController message;
+  auto* attachment = message.mutable_readdressed()->mutable_attachment();
+  render(readdressed.endpoint, attachment);
+  for (const auto& ip : readdressed.ips) api::set_bytes(attachment->add_ips(), ip);
+  message.mutable_readdressed()->set_revision(revision_);
   delivery.send(reader->second, std::move(message));
 }
 

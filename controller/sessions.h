@@ -135,6 +135,7 @@ class Sessions {
   void tell_network(Vni vni, const v1::NetworkSettings& settings, Delivery& delivery);
   void end_network(Vni vni, Delivery& delivery);
   void tell_loss(const Loss& loss, Delivery& delivery);
+  void tell_addresses(const Readdressed& readdressed, Delivery& delivery);
   void introduce(const IpKey& asker, HostId from, const IpKey& key, Delivery& delivery);
   void settle(Live& session, Delivery& delivery);
   std::function<bool(HostId, std::uint64_t)> who_knows() const;

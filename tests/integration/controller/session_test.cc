@@ -459,6 +459,38 @@ TEST_CASE("changed settings are told to those who have joined") {
   for (const auto& heard : two->all_until_now()) CHECK_FALSE(heard.has_network());
 }
 
+TEST_CASE("an attached endpoint's new addresses are told to its host, and to no other") {
+  World world;
+  const auto one = world.agent("h1", "192.0.2.1");
+  const auto two = world.agent("h2", "192.0.2.2");
+  const auto attached = one->attach("a");
+  const auto next_ips = [&] {
+    const auto heard = one->next(v1::FromController::kReaddressed).readdressed();
+    CHECK(heard.revision() != 0);
+    CHECK(heard.attachment().endpoint() == "a");
+    CHECK(heard.attachment().state() == v1::Attachment::ACTIVE);
+    CHECK(heard.attachment().generation() == attached.generation());
+    std::vector<std::string> ips;
+    for (const auto& ip : heard.attachment().ips()) ips.push_back(api::parse_ip(ip)->to_string());
+    return ips;
+  };
+  const auto set = [&](const char* endpoint, const char* ip, const char* shared) {
+    v1::ChangeRequest change;
+    auto* wanted = change.add_operations()->mutable_endpoint_set();
+    wanted->set_name(endpoint);
+    wanted->add_ips(api::to_bytes(*IpAddress::parse(ip)));
+    wanted->add_shared_ips(api::to_bytes(*IpAddress::parse(shared)));
+    world.server.must_change(change);
+  };
+  set("b", "10.0.0.21", "10.0.0.99");  // attached nowhere
+  set("a", "10.0.0.20", "10.0.0.99");
+  CHECK(next_ips() == std::vector<std::string>{"10.0.0.20", "10.0.0.99"});
+  one->announce(100, "02:00:00:00:00:0a", "fe80::a");
+  set("a", "10.0.0.10", "10.0.0.99");
+  CHECK(next_ips() == std::vector<std::string>{"10.0.0.10", "10.0.0.99", "fe80::a"});
+  for (const auto& heard : two->all_until_now()) CHECK_FALSE(heard.has_readdressed());
+}
+
 TEST_CASE("a deleted network's flood list is empty") {
   World world;
   const auto one = world.agent("h1", "192.0.2.1");
