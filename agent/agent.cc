@@ -63,11 +63,16 @@ Session::Options session_options(const Options& options, const State& saved) {
           .known = saved.store};
 }
 
-DatapathOptions datapath_options(const Options& options) {
+DatapathOptions datapath_options(const Options& options, const State& saved) {
   return {.local = options.local,
           .miss_mode = options.miss_mode,
           .ageing = options.ageing,
+          .known_vteps = {saved.vteps.begin(), saved.vteps.end()},
           .limits = options.limits};
+}
+
+OwnAddresses own_addresses(const Port& port) {
+  return port.security ? OwnAddresses{port.ips} : std::nullopt;
 }
 
 std::string describe(const Port& port, bool deleted) {
@@ -99,7 +104,7 @@ Result<std::unique_ptr<Agent>> Agent::open(asio::io_context& loop, grpc::Complet
   auto saved = load_state(options.state_file());
   if (!saved) return saved.error();
   std::unique_ptr<Agent> agent{new Agent{loop, queue, options, journal, *std::move(saved)}};
-  auto datapath = Datapath::open(loop, datapath_options(options), *agent);
+  auto datapath = Datapath::open(loop, datapath_options(options, agent->saved_), *agent);
   if (!datapath) return datapath.error();
   agent->datapath_ = *std::move(datapath);
   return agent;
@@ -112,6 +117,7 @@ Agent::Agent(asio::io_context& loop, grpc::CompletionQueue& queue, const Options
       journal_{journal},
       saved_{std::move(saved)},
       resolver_{resolver_limits()},
+      known_vteps_{saved_.vteps.begin(), saved_.vteps.end()},
       timer_{loop},
       applied_timer_{loop},
       second_timer_{loop},
@@ -137,7 +143,7 @@ void Agent::start() {
 void Agent::stop() {
   session_.stop();
   session_.wait_until_ended();
-  writer_.save(ports_.state(session_.info().store), nullptr);
+  writer_.save(state(), nullptr);
   datapath_->shutdown();
 }
 
@@ -152,8 +158,21 @@ void Agent::end_turn() {
   if (!actions_.resends.empty()) datapath_->resend(actions_.resends);
   if (little) tell_controller();
   actions_.clear();
+  if (std::exchange(hosts_changed_, false)) tell_walls();
   arm_timer();
   tell_applied();
+}
+
+// Who may send to us. Nobody hears that we know of a new host before its packets are let in.
+void Agent::tell_walls() {
+  std::set<IpAddress> others;
+  for (const auto& [vtep, host] : vteps_)
+    if (vtep.address != options_.local.address) others.insert(vtep.address);
+  if (std::exchange(known_vteps_, others) != others)
+    save([this](const Status& status) {
+      if (!status) on_trouble(status.error().message);
+    });
+  change_walls([&](auto done) { datapath_->set_vteps(others, std::move(done)); });
 }
 
 void Agent::tell_controller() {
@@ -198,15 +217,32 @@ void Agent::arm_timer() {
 }
 
 void Agent::tell_applied() {
-  if (session_.revision() <= applied_ || !session_.connected() ||
+  if (session_.revision() <= applied_ || !session_.connected() || walls_changing_ != 0 ||
       std::exchange(applied_armed_, true))
     return;
   applied_timer_.expires_after(kAppliedDelay);
   applied_timer_.async_wait([this](const std::error_code& error) {
     applied_armed_ = false;
-    if (error) return;
-    applied_ = session_.revision();
-    session_.applied(applied_);
+    if (!error) say_applied();
+  });
+}
+
+void Agent::say_applied() {
+  if (session_.revision() <= applied_ || !session_.connected() || hosts_changed_ ||
+      walls_changing_ != 0)
+    return;
+  applied_ = session_.revision();
+  session_.applied(applied_);
+}
+
+// Until the change is in force nothing is said to be applied; then at once, as others wait for it.
+void Agent::change_walls(const std::function<void(Datapath::Done)>& change) {
+  ++walls_changing_;
+  change([this](const Status& status) {
+    --walls_changing_;
+    if (!status) on_trouble(status.error().message);
+    end_turn();
+    say_applied();
   });
 }
 
@@ -333,6 +369,7 @@ void Agent::on_hosts(std::span<const HostRecord> hosts, bool full) {
   }
   datapath_->set_peers(std::move(peers));
   resolver_.on_hosts(changes, full, actions_);
+  hosts_changed_ = true;
   end_turn_soon();
 }
 
@@ -352,6 +389,8 @@ void Agent::on_flood_list(Vni vni, std::span<const HostId> add, std::span<const 
 void Agent::on_network(const NetworkSettings& settings) { ports_.on_network(settings); }
 
 void Agent::on_lost(const Attachment& attachment) { ports_.on_lost(attachment); }
+
+void Agent::on_readdressed(const Attachment& attachment) { ports_.on_readdressed(attachment); }
 
 void Agent::on_resync() {
   resolver_.on_session_ready(false, Clock::now(), actions_);
@@ -394,14 +433,20 @@ void Agent::remove_network(Vni vni) {
   datapath_->remove_network(vni);
 }
 
-void Agent::add_port(const std::string& dev, const MacKey& guest, Completion<void> done) {
+void Agent::add_port(const Port& port, Completion<void> done) {
+  const auto guest = port.guest();
   set_local(guest, true);
-  datapath_->add_port(dev, guest, [this, guest, done = std::move(done)](const auto& added) {
+  const auto take = [this, guest, done = std::move(done)](const auto& added) {
     if (added) guests_.insert_or_assign(added->index, guest);
     if (added) return done({});
     set_local(guest, false);
     done(added.error());
-  });
+  };
+  datapath_->add_port(port.dev, guest, own_addresses(port), take);
+}
+
+void Agent::set_addresses(const Port& port) {
+  if (port.security) change_walls([&](auto done) { datapath_->set_own(port.dev, port.ips, done); });
 }
 
 void Agent::remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) {
@@ -422,8 +467,12 @@ void Agent::set_local(const MacKey& guest, bool here) {
   end_turn();
 }
 
-void Agent::save(Completion<void> done) {
-  writer_.save(ports_.state(session_.info().store), std::move(done));
+void Agent::save(Completion<void> done) { writer_.save(state(), std::move(done)); }
+
+State Agent::state() const {
+  auto all = ports_.state(session_.info().store);
+  all.vteps.assign(known_vteps_.begin(), known_vteps_.end());
+  return all;
 }
 
 void Agent::on_port(const Port& port, bool deleted) {

@@ -101,13 +101,15 @@ class Agent final : private DatapathListener, private DirectoryListener, private
                      bool full) override;
   void on_network(const NetworkSettings& settings) override;
   void on_lost(const Attachment& attachment) override;
+  void on_readdressed(const Attachment& attachment) override;
   void on_resync() override;
 
   // PortHost
   Status check_device(const std::string& dev) const override;
   Status add_network(Vni vni) override;
   void remove_network(Vni vni) override;
-  void add_port(const std::string& dev, const MacKey& guest, Completion<void> done) override;
+  void add_port(const Port& port, Completion<void> done) override;
+  void set_addresses(const Port& port) override;
   void remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) override;
   void set_local(const MacKey& guest, bool here) override;
   void save(Completion<void> done) override;
@@ -119,7 +121,11 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   void tell_controller();
   void apply_changes();
   void arm_timer();
+  State state() const;
+  void tell_walls();
   void tell_applied();
+  void say_applied();
+  void change_walls(const std::function<void(Datapath::Done)>& change);
   Status adopt(Vni vni);
   void heard(IfIndex port, const MacKey& guest, const IpAddress& address);
   void announce(const MacKey& guest, const IpAddress& address);
@@ -136,6 +142,8 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   std::set<Vni> networks_;
   std::map<HostId, HostRecord> hosts_;
   std::map<Vtep, HostId> vteps_;
+  std::set<IpAddress> known_vteps_;  // of the other hosts; before the first session, the saved ones
+  bool hosts_changed_ = false;
   HostId self_{};
   AgentWatcher* watcher_ = nullptr;
   bool starting_ = true;
@@ -145,6 +153,7 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   asio::steady_timer applied_timer_;
   std::uint64_t applied_ = 0;
   bool applied_armed_ = false;
+  unsigned walls_changing_ = 0;
   asio::steady_timer second_timer_;
   StorePoint saved_point_;
   std::unique_ptr<Datapath> datapath_;

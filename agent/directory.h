@@ -103,6 +103,8 @@ class DirectoryListener {
   virtual void on_network(const NetworkSettings& settings) = 0;
   // An endpoint of this host was deleted, or is active elsewhere, by the generation told.
   virtual void on_lost(const Attachment& attachment) = 0;
+  // An endpoint of this host has other addresses now: `attachment.ips`, and no others.
+  virtual void on_readdressed(const Attachment& attachment) = 0;
   // Pushes were dropped: what is known must be asked anew.
   virtual void on_resync() = 0;
 };

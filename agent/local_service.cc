@@ -249,7 +249,9 @@ struct LocalService::Server {
 
   void serve_ports() {
     serve(&Service::RequestPortAdd, [this](const auto& request, auto& reply, const auto& finish) {
-      agent.ports().add(request.dev(), request.endpoint(),
+      const auto security =
+          request.has_security() ? std::optional{request.security()} : std::nullopt;
+      agent.ports().add({request.dev(), request.endpoint(), security},
                         [this, &reply, finish](const Result<Port>& port) {
                           if (port) reply = show(*port, agent.guest_mtu());
                           finish(status_of(port));

@@ -39,16 +39,17 @@ Ports::Ports(Directory& directory, PortHost& host) : directory_{directory}, host
 
 // --- port add
 
-void Ports::add(const std::string& dev, const std::string& endpoint, Completion<Port> done) {
-  serial_.add([this, dev, endpoint, done = std::move(done)](std::function<void()> over) {
-    run_add(dev, endpoint, [done, over = std::move(over)](const Result<Port>& result) {
+void Ports::add(const PortRequest& wanted, Completion<Port> done) {
+  serial_.add([this, wanted, done = std::move(done)](std::function<void()> over) {
+    run_add(wanted, [done, over = std::move(over)](const Result<Port>& result) {
       done(result);
       over();
     });
   });
 }
 
-Status Ports::check_add(const std::string& dev, const std::string& endpoint) const {
+Status Ports::check_add(const PortRequest& wanted) const {
+  const auto& [dev, endpoint, security] = wanted;
   const Port* const there = find(dev);
   if (there != nullptr && there->endpoint != endpoint && needs_network(*there))
     return Error{ErrorCode::kExists,
@@ -61,13 +62,22 @@ Status Ports::check_add(const std::string& dev, const std::string& endpoint) con
   return host_.check_device(dev);
 }
 
-void Ports::run_add(const std::string& dev, const std::string& endpoint, Completion<Port> done) {
-  if (const Port* port = find(dev); port != nullptr && port->endpoint == endpoint && is_here(*port))
-    return done(*port);
-  if (const auto status = check_add(dev, endpoint); !status) return done(status.error());
-  const auto adding = std::make_shared<Adding>(
-      Adding{.port = {.dev = dev, .endpoint = endpoint, .network = {}, .vni = *Vni::from(1)},
-             .network = {.vni = *Vni::from(1)}});
+void Ports::run_add(const PortRequest& wanted, Completion<Port> done) {
+  const Port* const there = find(wanted.dev);
+  if (there != nullptr && there->endpoint == wanted.endpoint && is_here(*there)) {
+    if (wanted.security.value_or(there->security) == there->security) return done(*there);
+    return done(Error{ErrorCode::kExists,
+                      fmt::format("device \"{}\" is the port of endpoint \"{}\" with security {}",
+                                  wanted.dev, wanted.endpoint, there->security ? "on" : "off")});
+  }
+  if (const auto status = check_add(wanted); !status) return done(status.error());
+  const auto adding =
+      std::make_shared<Adding>(Adding{.port = {.dev = wanted.dev,
+                                               .endpoint = wanted.endpoint,
+                                               .network = {},
+                                               .vni = *Vni::from(1),
+                                               .security = wanted.security.value_or(true)},
+                                      .network = {.vni = *Vni::from(1)}});
   run_steps({prepare_step(adding), clear_step(adding), network_step(adding), port_step(adding),
              activate_step(adding), record_step(adding)},
             [adding, done = std::move(done)](const Status& status) {
@@ -123,7 +133,7 @@ Step Ports::network_step(const std::shared_ptr<Adding>& adding) {
 
 Step Ports::port_step(const std::shared_ptr<Adding>& adding) {
   const auto run = [this, adding](Completion<void> done) {
-    host_.add_port(adding->port.dev, adding->port.guest(), std::move(done));
+    host_.add_port(adding->port, std::move(done));
   };
   const auto undo = [this, adding](const std::function<void()>& done) {
     host_.remove_port(adding->port.dev, adding->port.guest(), [this, done](const Status& status) {
@@ -139,9 +149,9 @@ Step Ports::activate_step(const std::shared_ptr<Adding>& adding) {
     auto& port = adding->port;
     directory_.activate(port.endpoint, port.generation, [this, adding, done](const auto& active) {
       auto& added = adding->port;
-      if (active) added.generation = active->generation;
+      if (active) take_active(added, *active);
       // It may have been done though nobody could tell us.
-      else if (active.error().code == ErrorCode::kUnavailable)
+      if (!active && active.error().code == ErrorCode::kUnavailable)
         owe_detach(added.endpoint, added.generation + 1);
       active ? done({}) : done(active.error());
     });
@@ -150,6 +160,12 @@ Step Ports::activate_step(const std::shared_ptr<Adding>& adding) {
     detach(adding->port.endpoint, adding->port.generation, std::move(done));
   };
   return {.run = run, .undo = undo};
+}
+
+// Its addresses may have changed since it was prepared.
+void Ports::take_active(Port& port, const Attachment& active) {
+  port.generation = active.generation;
+  if (std::exchange(port.ips, active.ips) != active.ips) host_.set_addresses(port);
 }
 
 Step Ports::record_step(const std::shared_ptr<Adding>& adding) {
@@ -342,7 +358,8 @@ void Ports::restore_port(const SavedPort& saved, std::function<void()> done) {
                       .mac = saved.mac,
                       .ips = saved.ips,
                       .state = Port::State::kAbsent,
-                      .generation = saved.generation};
+                      .generation = saved.generation,
+                      .security = saved.security};
   auto& port = ports_.insert_or_assign(saved.dev, restored).first->second;
   networks_.at(saved.vni).devices.insert(saved.dev);
   if (host_.check_device(saved.dev)) return put_back(port, std::move(done));
@@ -357,7 +374,7 @@ void Ports::put_back(Port& port, std::function<void()> done) {
     host_.on_trouble(fmt::format("port \"{}\": {}", port.dev, status.error().message));
     return done();
   }
-  host_.add_port(port.dev, port.guest(), [this, &port, done](const Status& status) {
+  host_.add_port(port, [this, &port, done](const Status& status) {
     if (!status) host_.on_trouble(fmt::format("port \"{}\": {}", port.dev, status.error().message));
     set_state(port, status ? Port::State::kPending : Port::State::kAbsent);
     done();
@@ -410,7 +427,7 @@ void Ports::judge(Port& port, const Directory::Prepared& prepared, std::function
   const auto& now = prepared.attachment;
   if (now.vni != port.vni || now.mac != port.mac)
     return lose(port, "its network or MAC address was changed", std::move(done));
-  port.ips = now.ips;
+  readdress(port, now.ips);
   port.network = prepared.network.name;
   if (now.state != Attachment::State::kActive)
     return activate_again(port, now.generation, std::move(done));
@@ -432,6 +449,23 @@ void Ports::settle(Port& port, std::uint64_t generation) {
   if (port.generation != generation) save_soon();
   port.generation = generation;
   set_state(port, Port::State::kActive);
+}
+
+void Ports::readdress(Port& port, const std::vector<IpAddress>& ips) {
+  if (std::exchange(port.ips, ips) == ips) return;
+  host_.set_addresses(port);
+  host_.on_port(port, false);
+  save_soon();
+}
+
+void Ports::on_readdressed(const Attachment& attachment) {
+  serial_.add([this, attachment](const std::function<void()>& over) {
+    Port* const port = find_endpoint(attachment.endpoint);
+    const bool current = port != nullptr && is_here(*port) && port->mac == attachment.mac &&
+                         attachment.generation >= port->generation;
+    if (current) readdress(*port, attachment.ips);
+    over();
+  });
 }
 
 void Ports::on_lost(const Attachment& attachment) {
@@ -545,7 +579,8 @@ State Ports::state(const StorePoint& store) const {
                            .vni = port.vni,
                            .mac = port.mac,
                            .ips = port.ips,
-                           .generation = port.generation});
+                           .generation = port.generation,
+                           .security = port.security});
   for (const auto& [vni, network] : networks_)
     if (network.by_command) all.joined.push_back({.name = network.settings.name, .vni = vni});
   return all;

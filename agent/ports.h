@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,8 +38,16 @@ struct Port {
   std::vector<IpAddress> ips;
   State state = State::kPending;
   std::uint64_t generation = 0;
+  bool security = true;  // it may send from its own MAC and IPs only
 
   MacKey guest() const { return {vni, mac}; }
+};
+
+// What `port add` says.
+struct PortRequest {
+  std::string dev;
+  std::string endpoint;
+  std::optional<bool> security = {};  // of a new port, left out: on
 };
 
 // What the manager needs of the rest of the agent.
@@ -51,7 +60,9 @@ class PortHost {
   virtual Status add_network(Vni vni) = 0;
   virtual void remove_network(Vni vni) = 0;
   // Makes the device the guest's port, up; before, the guest's MAC is known to be here.
-  virtual void add_port(const std::string& dev, const MacKey& guest, Completion<void> done) = 0;
+  virtual void add_port(const Port& port, Completion<void> done) = 0;
+  // The guest at a port of this host has other addresses now.
+  virtual void set_addresses(const Port& port) = 0;
   // The reverse of add_port. Succeeds when the device has gone.
   virtual void remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) = 0;
   // The guest's MAC is, or is no longer, on this host, whatever becomes of the device.
@@ -69,7 +80,7 @@ class Ports {
   Ports(Directory& directory, PortHost& host);
 
   // --- by command
-  void add(const std::string& dev, const std::string& endpoint, Completion<Port> done);
+  void add(const PortRequest& wanted, Completion<Port> done);
   void del(const std::string& dev, Completion<void> done);
   void join(const std::string& network, Completion<Vni> done);
   void leave(const std::string& network, Completion<Vni> done);
@@ -81,6 +92,7 @@ class Ports {
   // --- what happens
   void on_session_ready();
   void on_lost(const Attachment& attachment);
+  void on_readdressed(const Attachment& attachment);
   void on_network(const NetworkSettings& settings);
   void on_device_gone(const std::string& dev);
   // The device is there again and has been made a port; without that, it is done here first.
@@ -102,14 +114,15 @@ class Ports {
   };
   struct Adding;
 
-  Status check_add(const std::string& dev, const std::string& endpoint) const;
-  void run_add(const std::string& dev, const std::string& endpoint, Completion<Port> done);
+  Status check_add(const PortRequest& wanted) const;
+  void run_add(const PortRequest& wanted, Completion<Port> done);
   Step prepare_step(const std::shared_ptr<Adding>& adding);
   Step clear_step(const std::shared_ptr<Adding>& adding);
   Step network_step(const std::shared_ptr<Adding>& adding);
   Step port_step(const std::shared_ptr<Adding>& adding);
   Step activate_step(const std::shared_ptr<Adding>& adding);
   Step record_step(const std::shared_ptr<Adding>& adding);
+  void take_active(Port& port, const Attachment& active);
   void record(const Port& port);
   void erase(const std::string& dev);
 
@@ -132,6 +145,7 @@ class Ports {
   void judge(Port& port, const Directory::Prepared& prepared, std::function<void()> done);
   void activate_again(Port& port, std::uint64_t generation, std::function<void()> done);
   void settle(Port& port, std::uint64_t generation);
+  void readdress(Port& port, const std::vector<IpAddress>& ips);
   void lose(Port& port, const std::string& why, std::function<void()> done);
   void put_back(Port& port, std::function<void()> done);
   void set_state(Port& port, Port::State state);

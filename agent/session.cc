@@ -465,6 +465,8 @@ void Session::receive(const v1::FromController& message) {
       return receive_network(message.network());
     case v1::FromController::kLost:
       return receive_lost(message.lost());
+    case v1::FromController::kReaddressed:
+      return receive_readdressed(message.readdressed());
     case v1::FromController::kResync:
       return listener_.on_resync();
     default:
@@ -526,6 +528,12 @@ void Session::receive_network(const v1::NetworkSettings& message) {
 void Session::receive_lost(const v1::Lost& message) {
   auto attachment = parse_attachment(message.attachment());
   if (check(attachment) != nullptr) listener_.on_lost(*attachment);
+}
+
+void Session::receive_readdressed(const v1::Readdressed& message) {
+  auto attachment = parse_attachment(message.attachment());
+  if (check(attachment) != nullptr) listener_.on_readdressed(*attachment);
+  advance(message.revision());
 }
 
 void Session::receive_reply(const v1::Reply& reply) {

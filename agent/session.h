@@ -34,6 +34,7 @@ class FloodList;
 class FromController;
 class Hosts;
 class Lost;
+class Readdressed;
 class NetworkSettings;
 class Reply;
 class Request;
@@ -123,6 +124,7 @@ class Session final : public Directory {
   void receive_flood_list(const v1::FloodList& message);
   void receive_network(const v1::NetworkSettings& message);
   void receive_lost(const v1::Lost& message);
+  void receive_readdressed(const v1::Readdressed& message);
   void receive_reply(const v1::Reply& reply);
   void drop_stream();
   void ended(const Error& reason, bool refused);

@@ -162,6 +162,7 @@ v1::Port show(const Port& port, unsigned mtu) {
   message.set_mtu(mtu);
   message.set_state(state_of(port));
   message.set_generation(port.generation);
+  message.set_security(port.security);
   return message;
 }
 

@@ -2,11 +2,14 @@
 //   "version": 1,
 //   "store": {"id": "<hex>", "revision": 7},
 //   "ports": [{"dev": "tap0", "endpoint": "vm1", "network": "blue", "vni": 100,
-//              "mac": "52:54:00:00:00:01", "ips": ["10.0.0.1"], "generation": 3}],
+//              "mac": "52:54:00:00:00:01", "ips": ["10.0.0.1"], "generation": 3,
+//              "security": true}],
 //   "joined": [{"network": "blue", "vni": 100}],
-//   "detached": [{"endpoint": "vm2", "generation": 5}]
+//   "detached": [{"endpoint": "vm2", "generation": 5}],
+//   "vteps": ["192.0.2.12", "192.0.2.13"]
 // }
-// Keys are only ever added within a version; unknown ones are ignored.
+// Keys are only ever added within a version; unknown ones are ignored. Added were `security`, which
+// is on where it is left out, and `vteps`.
 #include "agent/state_file.h"
 
 #include <fcntl.h>
@@ -94,6 +97,9 @@ class Reader {
     if (!value || !value->is_unicast()) fail(key, "a MAC address");
     return value.value_or(MacAddress{});
   }
+  std::vector<IpAddress> ips_or_none(const char* key) {
+    return member(key) == nullptr ? std::vector<IpAddress>{} : ips(key);
+  }
   std::vector<IpAddress> ips(const char* key) {
     std::vector<IpAddress> addresses;
     for (const Json& element : list(key)) {
@@ -103,6 +109,12 @@ class Reader {
       if (!address) fail(key, "a list of IP addresses");
     }
     return addresses;
+  }
+  bool boolean_or(const char* key, bool otherwise) {
+    const Json* value = member(key);
+    if (value == nullptr) return otherwise;
+    if (!value->is_boolean()) fail(key, "true or false");
+    return value->is_boolean() ? value->get<bool>() : otherwise;
   }
   const Json& list(const char* key) {
     static const Json kEmpty = Json::array();
@@ -145,7 +157,8 @@ SavedPort read_element(Reader& in, const SavedPort* /*kind*/) {
           .vni = in.vni("vni"),
           .mac = in.mac("mac"),
           .ips = in.ips("ips"),
-          .generation = in.number("generation")};
+          .generation = in.number("generation"),
+          .security = in.boolean_or("security", true)};
 }
 
 SavedNetwork read_element(Reader& in, const SavedNetwork* /*kind*/) {
@@ -175,16 +188,21 @@ Status read_store(Reader& state, StorePoint& out) {
   return {};
 }
 
+Json to_json(const std::vector<IpAddress>& addresses) {
+  Json list = Json::array();
+  for (const auto& ip : addresses) list.push_back(ip.to_string());
+  return list;
+}
+
 Json to_json(const SavedPort& port) {
-  Json ips = Json::array();
-  for (const auto& ip : port.ips) ips.push_back(ip.to_string());
   return {{"dev", port.dev},
           {"endpoint", port.endpoint},
           {"network", port.network},
           {"vni", port.vni.value()},
           {"mac", port.mac.to_string()},
-          {"ips", ips},
-          {"generation", port.generation}};
+          {"ips", to_json(port.ips)},
+          {"generation", port.generation},
+          {"security", port.security}};
 }
 
 Json to_json(const SavedNetwork& network) {
@@ -271,7 +289,8 @@ std::string format_state(const State& state) {
       {"store", {{"id", to_hex(state.store.store_id)}, {"revision", state.store.revision}}},
       {"ports", to_json_list(state.ports)},
       {"joined", to_json_list(state.joined)},
-      {"detached", to_json_list(state.detached)}};
+      {"detached", to_json_list(state.detached)},
+      {"vteps", to_json(state.vteps)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
@@ -289,6 +308,7 @@ Result<State> parse_state(std::string_view text) {
   if (auto status = read_list(in, "ports", state.ports); !status) return status.error();
   if (auto status = read_list(in, "joined", state.joined); !status) return status.error();
   if (auto status = read_list(in, "detached", state.detached); !status) return status.error();
+  state.vteps = in.ips_or_none("vteps");
   if (!in.problem().empty()) return Error{ErrorCode::kInvalid, in.problem()};
   return state;
 }

@@ -30,6 +30,7 @@ struct SavedPort {
   MacAddress mac;
   std::vector<IpAddress> ips;
   std::uint64_t generation = 0;
+  bool security = true;
   friend bool operator==(const SavedPort&, const SavedPort&) = default;
 };
 
@@ -51,6 +52,7 @@ struct State {
   std::vector<SavedPort> ports;
   std::vector<SavedNetwork> joined;  // by command, without need of a port
   std::vector<SavedDetach> detached;
+  std::vector<IpAddress> vteps;  // of the other hosts
   friend bool operator==(const State&, const State&) = default;
 };
 

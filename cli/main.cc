@@ -82,7 +82,8 @@ Exit run(const Options& options, std::span<const std::string> words,
   Session session{.backend = *backend,
                   .printer = printer,
                   .echo = options.echo,
-                  .timestamps = options.timestamps};
+                  .timestamps = options.timestamps,
+                  .statistics = options.statistics > 0};
   return options.batch ? run_file(*options.batch, options.force, session)
                        : cli::run(words, session, stderr);
 }

@@ -20,6 +20,7 @@ struct Session {
   Printer& printer;
   bool echo = false;
   bool timestamps = false;
+  bool statistics = false;
 };
 
 // What a command line asks for, understood but not yet done.

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <optional>
 
 #include "cli/object.h"
 #include "cli/records.h"
@@ -31,13 +30,32 @@ Action del(v1::PortDelRequest request) {
   };
 }
 
+// What the port's walls have dropped. The names are the reply's.
+Record counters_of(const v1::Port& port, const v1::CountersReply& reply) {
+  constexpr std::string_view kPrefix = "wall_port_";
+  Record record;
+  for (const auto& counter : reply.counters()) {
+    std::string_view name = counter.name();
+    if (counter.dev() != port.dev() || name.substr(0, kPrefix.size()) != kPrefix) continue;
+    record.push_back({.key = name.substr(kPrefix.size()), .value = counter.value()});
+  }
+  return record;
+}
+
 Action show(v1::PortShowRequest request) {
   return [request = std::move(request)](Session& session) -> Status {
     bool found = request.dev().empty();
+    const auto counters =
+        session.statistics ? session.backend.counters() : Result{v1::CountersReply{}};
+    if (!counters) return counters.error();
     session.printer.begin();
     const auto shown = session.backend.port_show(request, [&](const v1::Port& port) {
       found = true;
-      session.printer.add(to_record(port));
+      auto record = to_record(port);
+      if (session.statistics)
+        record.push_back(
+            {.key = "counters", .value = counters_of(port, *counters), .place = Place::kLines});
+      session.printer.add(record);
     });
     if (!shown) return shown;
     if (!found)
@@ -58,19 +76,17 @@ Result<Action> parse_add(Words& words) {
   if (!dev) return dev.error();
   v1::PortAddRequest request;
   request.set_dev(*std::move(dev));
-  std::string network;  // this and `security` are for a later doved
-  std::optional<bool> security;
+  std::string network;  // for a later doved
   const std::array keywords{name_keyword("endpoint", request.mutable_endpoint()),
                             name_keyword("network", &network),
                             Keyword{"security", [&](std::string_view word) -> Status {
                                       const auto on = parse_on_off(word);
                                       if (!on) return on.error();
-                                      security = *on;
+                                      request.set_security(*on);
                                       return {};
                                     }}};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
   if (!network.empty()) return unsupported("port add DEV network");
-  if (security) return unsupported("port add security");
   if (request.endpoint().empty()) return missing("endpoint");
   return add(std::move(request));
 }
@@ -102,7 +118,7 @@ constexpr std::array kCommands{Command{"add", parse_add}, Command{"delete", pars
 
 constinit const Object kPort{.names = "port",
                              .usage =
-                                 "dovectl port add DEV endpoint NAME\n"
+                                 "dovectl port add DEV endpoint NAME [ security { on | off } ]\n"
                                  "       dovectl port del DEV\n"
                                  "       dovectl port show [ DEV ]",
                              .commands = kCommands};
@@ -124,6 +140,7 @@ Record to_record(const v1::Port& port) {
        .value = lower(v1::Port::State_Name(port.state())),
        .color = active ? Color::kGood : Color::kBad,
        .column = 7},
+      {.key = "security", .value = port.security()},
       {.key = "ips",
        .value = ip_list(port.ips()),
        .place = Place::kLines,

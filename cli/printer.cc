@@ -72,10 +72,15 @@ class TextForm {
   }
 
   void lines(const Field& field) {
+    const std::string_view new_line = format_.oneline ? "\\    " : "\n    ";
+    if (const auto* record = std::get_if<Record>(&field.value.state())) {
+      out_ += new_line;
+      pairs(*record);
+    }
     const auto* list = std::get_if<Value::List>(&field.value.state());
     if (list == nullptr) return;
     for (const auto& item : *list) {
-      out_ += format_.oneline ? "\\    " : "\n    ";
+      out_ += new_line;
       if (const auto* record = std::get_if<Record>(&item.state()))
         pairs(*record);
       else

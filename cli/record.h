@@ -52,7 +52,7 @@ enum class Place : std::uint8_t {
   kTitle,   // "VALUE:" in front; the first field, when there is one
   kInline,  // "key value"
   kBare,    // "value"
-  kLines,   // of a list: "key item" on a line of its own for each
+  kLines,   // of a list: "key item" on a line of its own for each; of a record: all of it on one
   kHidden,  // in JSON only
 };
 

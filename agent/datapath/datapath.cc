@@ -14,7 +14,8 @@ namespace {
 constexpr std::chrono::milliseconds kRemovalPause{200};
 
 WallOptions wall_options(const DatapathOptions& options, std::uint32_t mtu) {
-  return {.vxlan_port = options.local.port,
+  return {.vtep = options.local.address,
+          .vxlan_port = options.local.port,
           .uid = options.uid,
           .log_group = options.log_group,
           .fragments_above = fragments_above(options.local.address, mtu),
@@ -75,7 +76,7 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   auto routes = netlink::RouteMonitor::open(options.local.address.family());
   if (!routes) return routes.error();
 
-  auto walls = Walls::raise(wall_options(options, underlay->mtu),
+  auto walls = Walls::raise(wall_options(options, underlay->mtu), options.known_vteps,
                             [&io](std::function<void()> call) { asio::post(io, std::move(call)); });
   if (!walls) return walls.error();
   std::optional<PuntDevice> punt;
@@ -220,11 +221,19 @@ void Datapath::State::remove_due() {
   schedule_removal();
 }
 
-void Datapath::add_port(const std::string& device, const MacKey& guest, PortDone done) {
-  state_->add_port(device, guest, std::move(done));
+void Datapath::add_port(const std::string& device, const MacKey& guest, const OwnAddresses& own,
+                        PortDone done) {
+  state_->add_port(device, guest, own, std::move(done));
+}
+void Datapath::set_own(const std::string& device, const std::vector<IpAddress>& own, Done done) {
+  state_->set_own(device, own, std::move(done));
 }
 void Datapath::remove_port(const std::string& device, Done done) {
   state_->remove_port(device, std::move(done));
+}
+
+void Datapath::set_vteps(std::set<IpAddress> vteps, Done done) {
+  state_->parts.walls->set_vteps(std::move(vteps), state_->or_when_renewed(std::move(done)));
 }
 
 std::vector<DatapathPort> Datapath::ports() const {

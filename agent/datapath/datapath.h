@@ -14,6 +14,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,6 +63,10 @@ struct DatapathPort {
   std::uint32_t mark = 0;  // how the walls mark its packets
   bool present = false;    // false while the device is away
 };
+
+// The addresses that the guest at a port may send from, besides its own MAC's link-local one: port
+// security. Empty: it may be anybody, and bridge others.
+using OwnAddresses = std::optional<std::vector<IpAddress>>;
 
 struct RefusedChange {
   std::size_t index;  // into what apply() was given
@@ -136,10 +142,16 @@ class Datapath {
   // is up, whatever apply() is given. Fails with a message that names the device and leaves it as
   // it was.
   using PortDone = std::function<void(Result<DatapathPort>)>;
-  void add_port(const std::string& device, const MacKey& guest, PortDone done);
+  void add_port(const std::string& device, const MacKey& guest, const OwnAddresses& own,
+                PortDone done);
+  // What the guest at a secured port may send from is this, from `done` on.
+  void set_own(const std::string& device, const std::vector<IpAddress>& own, Done done);
   // Takes the device off the bridge and restores what add_port changed. Absent: kNotFound.
   void remove_port(const std::string& device, Done done);
   std::vector<DatapathPort> ports() const;
+
+  // VXLAN packets come in from these other hosts only, from `done` on.
+  void set_vteps(std::set<IpAddress> vteps, Done done);
 
   // --- what the resolver decided
   // Applies kernel changes in order; the result names only those refused. Deleting what is absent

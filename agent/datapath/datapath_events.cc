@@ -222,6 +222,18 @@ void Datapath::State::renew_walls_soon() {
   at(walls_timer, std::max(Clock::now(), walls_renewed + kPutBackPause), &State::renew_walls);
 }
 
+// For a change that has to succeed: what nft refused is in force when all the walls have been made
+// again, and `done` is called then.
+Datapath::Done Datapath::State::or_when_renewed(Done done) {
+  return [weak = weak_from_this(), done = std::move(done)](const Status& status) {
+    const auto self = weak.lock();
+    if (!self || status) return done(status);
+    self->trouble(status.error().message);
+    self->renewal_waited_for.push_back(done);
+    self->renew_walls_soon();
+  };
+}
+
 void Datapath::State::renew_walls() {
   walls_renewed = Clock::now();
   renewing_walls = false;
@@ -229,7 +241,10 @@ void Datapath::State::renew_walls() {
     const auto self = weak.lock();
     if (!self) return;
     self->walls_problem = status ? std::string{} : status.error().message;
-    if (status) return;
+    if (status) {
+      for (const auto& done : std::exchange(self->renewal_waited_for, {})) done({});
+      return;
+    }
     self->trouble(self->walls_problem);
     self->renew_walls_soon();
   });

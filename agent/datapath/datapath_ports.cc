@@ -3,7 +3,17 @@
 #include "agent/datapath/datapath_state.h"
 
 namespace dove::agent {
-void Datapath::State::add_port(const std::string& name, const MacKey& guest, PortDone done) {
+namespace {
+
+std::optional<GuestIdentity> identity(const MacAddress& mac, const OwnAddresses& own) {
+  if (!own) return std::nullopt;
+  return GuestIdentity{mac, *own};
+}
+
+}  // namespace
+
+void Datapath::State::add_port(const std::string& name, const MacKey& guest,
+                               const OwnAddresses& own, PortDone done) {
   const auto later = [this, &done](Result<DatapathPort> result) {
     asio::post(io, [done = std::move(done), result = std::move(result)] { done(result); });
   };
@@ -20,24 +30,36 @@ void Datapath::State::add_port(const std::string& name, const MacKey& guest, Por
                        fmt::format("network {} is not on this host", guest.vni.value())});
   auto device = parts.guest_ports.take(name, *overlay, parts.underlay);
   if (!device) return later(device.error());
-  const auto walled = parts.walls->number_port(name);
+  const auto walled = parts.walls->number_port(name, identity(guest.mac, own));
   if (!walled) {
     (void)parts.guest_ports.give_back(*device);
     return later(walled.error());
   }
   ports.emplace(name, Port{.shown = {name, device->index, guest, walled->mark(), false},
-                           .device = std::move(*device)});
-  const auto weak = weak_from_this();
-  const auto stand = [weak, name, done = std::move(done)](const Status& status) {
+                           .device = std::move(*device),
+                           .secured = own.has_value()});
+  wall_port(*walled, [weak = weak_from_this(), name, done = std::move(done)](const Status& status) {
     if (const auto self = weak.lock()) self->walls_stand(name, status, done);
-  };
-  parts.walls->wall_port(*walled, [weak, stand](const Status& status) {
+  });
+}
+
+// Somebody may just have taken away what stands behind: then all of them are made again.
+void Datapath::State::wall_port(const WalledPort& port, const Done& done) {
+  parts.walls->wall_port(port, [weak = weak_from_this(), done](const Status& status) {
     const auto self = weak.lock();
     if (self && !status)
-      self->parts.walls->renew(stand);
+      self->parts.walls->renew(done);
     else
-      stand(status);
+      done(status);
   });
+}
+
+void Datapath::State::set_own(const std::string& name, const std::vector<IpAddress>& own,
+                              Done done) {
+  const auto found = ports.find(name);
+  if (found == ports.end()) return asio::post(io, [done = std::move(done)] { done({}); });
+  const auto walled = parts.walls->number_port(name, identity(found->second.shown.guest.mac, own));
+  wall_port(*walled, or_when_renewed(std::move(done)));
 }
 
 void Datapath::State::walls_stand(const std::string& name, const Status& walled,
@@ -69,8 +91,8 @@ Status Datapath::State::bring_up(Port& port) {
                  fmt::format("cannot make {} known as a guest of this host: {}",
                              guest.mac.to_string(), refused[0].error.message()),
                  refused[0].error.value()};
-  if (auto status = parts.guest_ports.connect(port.device, *overlay, guest.mac, mtu.largest);
-      !status)
+  const GuestPorts::Guest who{guest.mac, port.secured};
+  if (auto status = parts.guest_ports.connect(port.device, *overlay, who, mtu.largest); !status)
     return status;
   port.shown.index = port.device.index;
   port.shown.present = true;

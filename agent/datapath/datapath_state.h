@@ -59,12 +59,16 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   struct Port {
     DatapathPort shown;
     GuestDevice device;
+    bool secured = true;
     bool ready = false;    // false while its walls are on their way
     TimePoint put_back{};  // when a foreign hand's doing was last undone
   };
 
   // --- ports
-  void add_port(const std::string& name, const MacKey& guest, PortDone done);
+  void add_port(const std::string& name, const MacKey& guest, const OwnAddresses& own,
+                PortDone done);
+  void wall_port(const WalledPort& port, const Done& done);
+  void set_own(const std::string& name, const std::vector<IpAddress>& own, Done done);
   void walls_stand(const std::string& name, const Status& walled, const PortDone& done);
   Status bring_up(Port& port);
   void drop_port(const std::string& name);
@@ -101,6 +105,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   Prefix punt_prefix() const;
   void walls_changed();
   void renew_walls_soon();
+  Done or_when_renewed(Done done);
   void renew_walls();
   void reconcile_next();
   void put_right(const std::string& what);  // counts it, too
@@ -153,6 +158,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   bool mtu_check_due = false;
   TimePoint mtu_checked{};
   bool renewing_walls = false;
+  std::vector<Done> renewal_waited_for;
   TimePoint walls_renewed{};
   std::string punt_problem, walls_problem;  // what is not as it should be at this moment
   std::vector<netlink::Miss> miss_buffer;

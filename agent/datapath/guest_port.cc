@@ -28,12 +28,12 @@ Error unfit(const std::string& device, std::string_view why,
   return Error{code, fmt::format("{} cannot be a port: {}", device, why)};
 }
 
-netlink::BridgePortFlags port_flags() {
-  return {.learning = false,
+netlink::BridgePortFlags port_flags(bool secured) {
+  return {.learning = !secured,
           .flood = false,
           .multicast_flood = true,
           .broadcast_flood = true,
-          .locked = true,
+          .locked = secured,
           .isolated = false,
           .neigh_suppress = false,
           .hairpin = false};
@@ -43,9 +43,12 @@ std::string ipv6_setting(const std::string& device) {
   return fmt::format("ipv6/conf/{}/disable_ipv6", device);
 }
 
-// The bridge's own entry for a guest's MAC at its port: `static`, as bridge(8) calls it.
+// The bridge's own entry for a guest's MAC at its port: `static sticky`, as bridge(8) calls it.
 netlink::FdbEntry guest_entry(IfIndex port, const MacAddress& guest) {
-  return {.device = port, .mac = guest, .state = netlink::State::kNoArp, .flags = NTF_MASTER};
+  return {.device = port,
+          .mac = guest,
+          .state = netlink::State::kNoArp,
+          .flags = NTF_MASTER | NTF_STICKY};
 }
 
 }  // namespace
@@ -110,14 +113,15 @@ Status GuestPorts::check_addresses(const netlink::Link& link) {
 }
 
 Status GuestPorts::connect(const GuestDevice& device, const OverlayLink& overlay,
-                           const MacAddress& guest, std::uint32_t mtu) {
+                           const Guest& guest, std::uint32_t mtu) {
   if (!device.disable_ipv6.empty())
     if (auto status = netlink::write_sysctl(ipv6_setting(device.name), "1"); !status) return status;
   // What the kernel brings to the guest may be as long as the underlay's MTU allows.
   netlink::LinkSettings settings{.master = overlay.bridge, .mtu = std::max(mtu, device.mtu)};
   if (auto status = links_.change(device.index, settings); !status) return status;
-  if (auto status = links_.set_port_flags(device.index, port_flags()); !status) return status;
-  if (auto status = set_guest_mac(device, overlay, guest); !status) return status;
+  if (auto status = links_.set_port_flags(device.index, port_flags(guest.secured)); !status)
+    return status;
+  if (auto status = set_guest_mac(device, overlay, guest.mac); !status) return status;
   return links_.change(device.index, {.up = true});
 }
 

@@ -1,9 +1,10 @@
 // Makes a device of the host the port of a guest, and gives it back.
 //
 // A port hears and says nothing before it is right: it is down until its walls stand, it is on its
-// bridge, only its guest's MAC may enter (`locked`, where the kernel has it) and unknown frames do
-// not leave by it. The device's own IPv6 is off, so that the host has no address on the guest's
-// wire.
+// bridge, and unknown frames do not leave by it. With port security only its guest's MAC may enter
+// (`locked`, where the kernel has it); without, the bridge learns who is behind it, but nothing can
+// draw the MAC of another port's guest there (`sticky`). The device's own IPv6 is off, so that the
+// host has no address on the guest's wire.
 //
 // Belongs to the loop thread.
 #pragma once
@@ -45,7 +46,11 @@ class GuestPorts {
   Result<GuestDevice> take(const std::string& name, const OverlayLink& overlay,
                            const Underlay& underlay);
   // Precondition: its walls stand. The port is up when this succeeds; otherwise as take() left it.
-  Status connect(const GuestDevice& device, const OverlayLink& overlay, const MacAddress& guest,
+  struct Guest {
+    MacAddress mac;
+    bool secured = true;
+  };
+  Status connect(const GuestDevice& device, const OverlayLink& overlay, const Guest& guest,
                  std::uint32_t mtu);
   // As it was before take(). One that was taken over stays down: what it was before, nobody knows.
   Status give_back(const GuestDevice& device);

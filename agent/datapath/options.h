@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/prefix.h"
@@ -41,6 +42,9 @@ struct DatapathOptions {
   // The two addresses of dvpunt, of the VTEP's family: a /31 or /127. Empty: 169.254.77.64/31 or
   // 100::/127 (the discard prefix, RFC 6666).
   std::optional<Prefix> punt_prefix;
+  // The VTEPs of other hosts that may send to us until set_vteps() says who does, besides those
+  // that an earlier doved left in the kernel.
+  std::set<IpAddress> known_vteps;
   WallLimits limits;
   std::uint16_t log_group = 4789;  // NFLOG group of the guest port log
   uid_t uid = ::geteuid();         // who alone may send to the VXLAN port

@@ -7,31 +7,46 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "agent/datapath/ruleset_text.h"
+
 namespace dove::agent {
 namespace {
 
 // Before every other filter of the host: what these drop is nobody's to accept.
 constexpr int kPriority = -350;
+// Before connection tracking (-200), behind the reassembly that comes with it (-400).
+constexpr int kRawPriority = -300;
 
-constexpr std::array kHostCounters{"inet host_input",    "inet host_forward",  "inet foreign_punt",
-                                   "inet punts_dropped", "inet foreign_vxlan", "arp host_arp",
-                                   "bridge host_frame",  "bridge unwalled"};
-constexpr std::array kPortCounters{"tagged_dropped", "reserved_dropped", "queries_dropped",
-                                   "announcements_dropped"};
+constexpr std::array kHostCounters{
+    "inet host_input",    "inet host_forward",  "inet foreign_punt",
+    "inet punts_dropped", "inet foreign_vxlan", "inet strangers_dropped",
+    "arp host_arp",       "bridge host_frame",  "bridge unwalled"};
 
-std::string limit_over(const Rate& rate) {
-  return fmt::format("limit rate over {}/second burst {} packets", rate.per_second, rate.burst);
-}
-
-std::string add_chain(std::string_view table, std::string_view name, std::string_view hook) {
+std::string add_chain(std::string_view table, std::string_view name, std::string_view hook,
+                      int priority = kPriority) {
   return fmt::format(
       "add chain {0} dove {1} {{ type filter hook {2} priority {3}; policy accept; }}\n"
       "flush chain {0} dove {1}\n",
-      table, name, hook, kPriority);
+      table, name, hook, priority);
 }
 
-std::string rule(std::string_view chain, std::string_view text) {
-  return fmt::format("add rule {} {}\n", chain, text);
+const char* ip_word(const WallOptions& options) { return options.vtep.is_v4() ? "ip" : "ip6"; }
+const char* vtep_set(const WallOptions& options) {
+  return options.vtep.is_v4() ? "vteps" : "vteps6";
+}
+
+std::string tunnel_to(const WallOptions& options) {
+  return fmt::format("udp dport {} {} daddr {}", options.vxlan_port, ip_word(options),
+                     options.vtep.to_string());
+}
+
+std::string vtep_elements(const WallOptions& options, std::string_view verb, const auto& vteps) {
+  std::string list;
+  for (const IpAddress& vtep : vteps)
+    if (vtep.family() == options.vtep.family())
+      list += (list.empty() ? "" : ", ") + vtep.to_string();
+  if (list.empty()) return {};
+  return fmt::format("{} element inet dove {} {{ {} }}\n", verb, vtep_set(options), list);
 }
 
 std::string tables() {
@@ -39,6 +54,8 @@ std::string tables() {
   for (const auto* table : {"inet", "arp", "bridge"})
     text += fmt::format("add table {0} dove\nadd set {0} dove ports {{ type ifname; }}\n", table);
   text += "add map bridge dove walled { type ifname : verdict; }\n";
+  text += "add set inet dove vteps { type ipv4_addr; }\n";
+  text += "add set inet dove vteps6 { type ipv6_addr; }\n";
   text += fmt::format(
       "add set inet dove punts {{ type mark; size {}; flags dynamic; }}\n"
       "flush set inet dove punts\n",  // its buckets may have an older limit
@@ -55,6 +72,12 @@ std::string inet_rules(const WallOptions& options) {
   std::string text = add_chain("inet", "input", "input");
   for (const auto* from : {R"("dvbr*")", "@ports", R"("dvpunt")"})
     text += rule("inet dove input", fmt::format("iifname {} counter name host_input drop", from));
+
+  // Routed between networks of this host it comes by lo, from doved.
+  text +=
+      rule("inet dove input",
+           fmt::format("iifname != \"lo\" {} {} saddr != @{} counter name strangers_dropped drop",
+                       tunnel_to(options), ip_word(options), vtep_set(options)));
 
   text += add_chain("inet", "forward", "forward");
   for (const auto* path :
@@ -105,49 +128,6 @@ std::string fragment_rules(const WallOptions& options) {
               fmt::format(R"(oifname "dvx*" ip length > {} ip frag-off & 0x4000 == 0 )"
                           "counter name df_set ip frag-off set ip frag-off | 0x4000",
                           options.fragments_above));
-}
-
-// The two that hear: what is over the limit is dropped before it is logged.
-std::string limited_chain(const WallOptions& options, unsigned number, std::string_view what,
-                          const Rate& rate) {
-  const auto chain = fmt::format("bridge dove port-{}-{}", number, what);
-  return fmt::format("add chain {0}\nflush chain {0}\n", chain) +
-         rule(chain, fmt::format("{} counter name port-{}-{}_dropped drop", limit_over(rate),
-                                 number, what)) +
-         rule(chain, fmt::format("log group {} snaplen {}", options.log_group, kLogBytes)) +
-         rule(chain, "accept");
-}
-
-std::string port_chain(unsigned number) {
-  const auto chain = fmt::format("bridge dove port-{}", number);
-  const auto own = fmt::format("port-{}", number);
-  std::string text = fmt::format("add chain {0}\nflush chain {0}\n", chain);
-  text += rule(chain, fmt::format("meta mark set meta mark & {:#x} | {:#x}", ~kMarkMask,
-                                  number << kMarkShift));
-  text += rule(chain, fmt::format("ether type {{ 8021q, 8021ad }} counter name "
-                                  "{}-tagged_dropped drop",
-                                  own));
-  text += rule(chain, fmt::format("ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter "
-                                  "name {}-reserved_dropped drop",
-                                  own));
-  text += rule(chain, "ether type ip accept");
-  text += rule(chain, fmt::format("ether type arp arp operation request goto {}-queries", own));
-  text += rule(chain, fmt::format("ether type {{ arp, 0x8035 }} goto {}-announcements", own));
-  text += rule(chain, fmt::format("icmpv6 type {{ nd-neighbor-solicit, nd-router-solicit }} "
-                                  "goto {}-queries",
-                                  own));
-  text += rule(chain, fmt::format("icmpv6 type {{ nd-neighbor-advert, mld-listener-report, "
-                                  "mld2-listener-report }} goto {}-announcements",
-                                  own));
-  return text;
-}
-
-std::string port_elements(const WalledPort& port) {
-  std::string text;
-  for (const auto* table : {"inet", "arp", "bridge"})
-    text += fmt::format("add element {} dove ports {{ \"{}\" }}\n", table, port.device);
-  return text + fmt::format("add element bridge dove walled {{ \"{}\" : goto port-{} }}\n",
-                            port.device, port.number);
 }
 
 // Gives `take` every object of kind `kind` in nft's listing. What has another shape than nft's
@@ -204,31 +184,23 @@ std::string base_ruleset(const WallOptions& options) {
   return tables() + inet_rules(options) + arp_rules() + bridge_rules() + fragment_rules(options);
 }
 
-std::string port_ruleset(const WallOptions& options, const WalledPort& port) {
-  std::string text;
-  for (const auto* counter : kPortCounters)
-    text += fmt::format("add counter bridge dove port-{}-{}\n", port.number, counter);
-  text += limited_chain(options, port.number, "queries", options.limits.queries);
-  text += limited_chain(options, port.number, "announcements", options.limits.announcements);
-  return text + port_chain(port.number) + port_elements(port);
+std::string untracked_ruleset(const WallOptions& options) {
+  return add_chain("inet", "raw_prerouting", "prerouting", kRawPriority) +
+         rule("inet dove raw_prerouting", tunnel_to(options) + " notrack") +
+         add_chain("inet", "raw_output", "output", kRawPriority) +
+         rule("inet dove raw_output",
+              fmt::format("udp dport {} {} saddr {} notrack", options.vxlan_port, ip_word(options),
+                          options.vtep.to_string()));
 }
 
-std::string port_removal(const WalledPort& port) {
-  const auto chain = fmt::format("port-{}", port.number);
-  std::string text;
-  for (const auto* suffix : {"-queries", "-announcements", ""})
-    text += fmt::format("add chain bridge dove {}{}\n", chain, suffix);
-  text += port_elements(port);
-  for (const auto* table : {"inet", "arp", "bridge"})
-    text += fmt::format("delete element {} dove ports {{ \"{}\" }}\n", table, port.device);
-  text += fmt::format("delete element bridge dove walled {{ \"{}\" }}\n", port.device);
-  for (const auto* suffix : {"", "-queries", "-announcements"})
-    text += fmt::format("flush chain bridge dove {0}{1}\ndelete chain bridge dove {0}{1}\n", chain,
-                        suffix);
-  for (const auto* counter : kPortCounters)
-    text += fmt::format("add counter bridge dove {0}-{1}\ndelete counter bridge dove {0}-{1}\n",
-                        chain, counter);
-  return text;
+std::string known_vteps(const WallOptions& options, const std::set<IpAddress>& all) {
+  return fmt::format("flush set inet dove {}\n", vtep_set(options)) +
+         vtep_elements(options, "add", all);
+}
+
+std::string known_vteps(const WallOptions& options, const VtepChange& change) {
+  return vtep_elements(options, "add", change.add) + vtep_elements(options, "add", change.remove) +
+         vtep_elements(options, "delete", change.remove);
 }
 
 std::string removal() {

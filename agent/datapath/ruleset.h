@@ -4,7 +4,8 @@
 // Three tables named `dove`:
 //   inet    no guest's frame reaches the host's own IP stack, forwarding included; into the punt
 //           goes only what carries a guest's mark, and of each guest no more than its limit; to the
-//           VXLAN port sends nobody but doved and the kernel
+//           VXLAN port sends nobody but doved and the kernel; VXLAN packets to our VTEP come from
+//           known hosts' VTEPs only, and are not tracked
 //   arp     no guest's ARP reaches the host's own tables
 //   bridge  each guest port's own chain: mark, limits, log; nothing is handed up to the host; the
 //           tunnel talks to walled ports only
@@ -17,15 +18,23 @@
 //
 // A guest port's chain drops, counted, what has a VLAN tag (no rule below it could look inside) and
 // what is addressed to a reserved bridge address (01:80:c2:00:00:0X), which a bridge does not
-// forward but hands to the host as coming from the port itself.
+// forward but hands to the host as coming from the port itself. With port security it also drops,
+// counted by cause, what does not come from the guest's own MAC and addresses, what claims
+// another's address in ARP or neighbour discovery, and what only a DHCP server or a router says
+// (port_security.h).
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/datapath/options.h"
+#include "core/ip_address.h"
+#include "core/mac_address.h"
 #include "core/result.h"
 
 namespace dove::agent {
@@ -40,6 +49,7 @@ inline constexpr unsigned kPortLimit = 4095;  // numbers 1 .. 4095; 0 is "no gue
 inline constexpr unsigned kLogBytes = 128;
 
 struct WallOptions {
+  IpAddress vtep;  // this host's
   std::uint16_t vxlan_port = 4789;
   uid_t uid = 0;
   std::uint16_t log_group = 4789;
@@ -49,9 +59,17 @@ struct WallOptions {
   WallLimits limits;
 };
 
+// Whom the guest at a secured port may be: this MAC, these addresses, and the link-local address
+// that follows from the MAC (RFC 4291, appendix A).
+struct GuestIdentity {
+  MacAddress mac;
+  std::vector<IpAddress> ips;
+};
+
 struct WalledPort {
   std::string device;
-  unsigned number = 0;  // 1 .. kPortLimit
+  unsigned number = 0;                // 1 .. kPortLimit
+  std::optional<GuestIdentity> only;  // empty: port security is off, it may be anybody
   std::uint32_t mark() const noexcept { return number << kMarkShift; }
 };
 
@@ -59,6 +77,16 @@ struct WalledPort {
 Status check_device_name(std::string_view name);
 
 std::string base_ruleset(const WallOptions& options);
+// VXLAN past connection tracking, apart because a kernel need not have that. Precondition:
+// base_ruleset() is in force.
+std::string untracked_ruleset(const WallOptions& options);
+// Who may send VXLAN to us besides this host itself; addresses of another family than our VTEP's
+// are left out. Precondition: base_ruleset() is in force.
+std::string known_vteps(const WallOptions& options, const std::set<IpAddress>& all);
+struct VtepChange {
+  std::vector<IpAddress> add, remove;
+};
+std::string known_vteps(const WallOptions& options, const VtepChange& change);
 // Preconditions: base_ruleset() is in force; check_device_name().
 std::string port_ruleset(const WallOptions& options, const WalledPort& port);
 std::string port_removal(const WalledPort& port);

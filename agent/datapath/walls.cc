@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace dove::agent {
@@ -16,10 +17,12 @@ NftRunner::Done status_only(Walls::Done done) {
 
 }  // namespace
 
-Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options,
+Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options, std::set<IpAddress> vteps,
                                             NftRunner::Executor executor) {
-  if (auto raised = run_nft(NftCall::transaction(base_ruleset(options))); !raised)
-    return raised.error();
+  const auto text =
+      base_ruleset(options) + known_vteps(options, VtepChange{{vteps.begin(), vteps.end()}, {}});
+  if (auto raised = run_nft(NftCall::transaction(text)); !raised) return raised.error();
+  const bool untracked = run_nft(NftCall::transaction(untracked_ruleset(options))).ok();
   const auto listing = run_nft({{"-j", "list", "map", "bridge", "dove", "walled"}, {}});
   if (!listing) return listing.error();
   auto ports = parse_ports(*listing);
@@ -27,24 +30,35 @@ Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options,
   // Behind our own first transaction, which it must not see.
   auto monitor = netlink::RulesetMonitor::open(kWallTable);
   if (!monitor) return monitor.error();
-  return std::unique_ptr<Walls>{
-      new Walls{options, std::move(executor), std::move(*monitor), std::move(*ports)}};
+  std::unique_ptr<Walls> walls{new Walls{options, std::move(executor), std::move(*monitor),
+                                         std::move(*ports), std::move(vteps)}};
+  walls->untracked_ = untracked;
+  return walls;
 }
 
 Walls::Walls(const WallOptions& options, NftRunner::Executor executor,
-             netlink::RulesetMonitor monitor, std::map<std::string, unsigned> ports)
+             netlink::RulesetMonitor monitor, std::map<std::string, unsigned> ports,
+             std::set<IpAddress> vteps)
     : options_{options},
       monitor_{std::move(monitor)},
       ports_{std::move(ports)},
+      vteps_{std::move(vteps)},
       runner_{std::move(executor)} {
   for (const auto& [device, number] : ports_) used_.insert(number);
 }
 
-Result<WalledPort> Walls::number_port(const std::string& device) {
+Result<WalledPort> Walls::number_port(const std::string& device,
+                                      std::optional<GuestIdentity> only) {
   if (auto status = check_device_name(device); !status) return status.error();
-  claimed_.insert(device);
-  if (const auto known = ports_.find(device); known != ports_.end())
-    return WalledPort{device, known->second};
+  const auto number = number_of(device);
+  if (!number) return number.error();
+  const WalledPort port{device, *number, std::move(only)};
+  claimed_.insert_or_assign(device, port);
+  return port;
+}
+
+Result<unsigned> Walls::number_of(const std::string& device) {
+  if (const auto known = ports_.find(device); known != ports_.end()) return known->second;
   unsigned number = 1;
   for (const unsigned used : used_) {
     if (used != number) break;
@@ -55,7 +69,7 @@ Result<WalledPort> Walls::number_port(const std::string& device) {
                  fmt::format("a host can have {} ports, all are in use", kPortLimit)};
   ports_.emplace(device, number);
   used_.insert(number);
-  return WalledPort{device, number};
+  return number;
 }
 
 bool Walls::set_fragments_above(std::uint32_t length) {
@@ -68,8 +82,24 @@ void Walls::wall_port(const WalledPort& port, Done done) {
 
 void Walls::renew(Done done) {
   std::string text = base_ruleset(options_);
-  for (const auto& [device, number] : ports_) text += port_ruleset(options_, {device, number});
+  if (untracked_) text += untracked_ruleset(options_);
+  text += only_these_ ? known_vteps(options_, vteps_)
+                      : known_vteps(options_, VtepChange{{vteps_.begin(), vteps_.end()}, {}});
+  for (const auto& [device, port] : claimed_) text += port_ruleset(options_, port);
   runner_.run(NftCall::transaction(std::move(text)), status_only(std::move(done)));
+}
+
+void Walls::set_vteps(std::set<IpAddress> vteps, Done done) {
+  const auto before = std::exchange(vteps_, std::move(vteps));
+  if (!std::exchange(only_these_, true))
+    return runner_.run(NftCall::transaction(known_vteps(options_, vteps_)),
+                       status_only(std::move(done)));
+  VtepChange change;
+  std::set_difference(vteps_.begin(), vteps_.end(), before.begin(), before.end(),
+                      std::back_inserter(change.add));
+  std::set_difference(before.begin(), before.end(), vteps_.begin(), vteps_.end(),
+                      std::back_inserter(change.remove));
+  runner_.run(NftCall::transaction(known_vteps(options_, change)), status_only(std::move(done)));
 }
 
 // An nft(8) of ours has its process id as its port, and so has anybody else's.
@@ -88,7 +118,7 @@ Result<Walls::Changes> Walls::read_changes() {
 void Walls::remove_port(const std::string& device, Done done) {
   claimed_.erase(device);
   const auto known = ports_.find(device);
-  const WalledPort port{device, known == ports_.end() ? 0 : known->second};
+  const WalledPort port{device, known == ports_.end() ? 0 : known->second, {}};
   if (port.number != 0) {
     used_.erase(port.number);
     ports_.erase(known);

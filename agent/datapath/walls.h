@@ -27,19 +27,23 @@ class Walls {
   using Done = std::function<void(Status)>;
 
   // Raises what protects the host as a whole and learns which ports an earlier doved walled; their
-  // walls stand as they are. Waits for nft. Fails with nft's words.
-  static Result<std::unique_ptr<Walls>> raise(const WallOptions& options,
+  // walls stand as they are. Of hosts' VTEPs those are known that an earlier doved left in the
+  // kernel, and `vteps`. Waits for nft. Fails with nft's words.
+  static Result<std::unique_ptr<Walls>> raise(const WallOptions& options, std::set<IpAddress> vteps,
                                               NftRunner::Executor executor);
 
-  // The number stays the device's from call to call, over restarts too, until remove_port().
-  // kUnavailable when all kPortLimit are given out.
-  Result<WalledPort> number_port(const std::string& device);
+  // The number stays the device's from call to call, over restarts too, until remove_port(); what
+  // its guest is, is the last that was said. kUnavailable when all kPortLimit are given out.
+  Result<WalledPort> number_port(const std::string& device, std::optional<GuestIdentity> only);
   // WallOptions::fragments_above is this, from the next renew() on. Whether that changes anything.
   bool set_fragments_above(std::uint32_t length);
 
   // One transaction each. Walling fails when somebody took away what stands behind: renew(), then.
   void wall_port(const WalledPort& port, Done done);
   void remove_port(const std::string& device, Done done);
+
+  // The VTEPs of all other hosts; VXLAN comes in from no others. One transaction, of what differs.
+  void set_vteps(std::set<IpAddress> vteps, Done done);
 
   // Devices with walls that nobody asked for by number_port() since raise().
   std::vector<std::string> unclaimed() const;
@@ -52,7 +56,8 @@ class Walls {
     bool more = false;
   };
   Result<Changes> read_changes();
-  // Makes them all as they should be: one transaction, without a moment in between.
+  // Makes them all as they should be, but those of ports that nobody asked for yet: one
+  // transaction, without a moment in between.
   void renew(Done done);
 
   using Counters = std::map<std::string, std::uint64_t>;
@@ -65,14 +70,18 @@ class Walls {
 
  private:
   Walls(const WallOptions& options, NftRunner::Executor executor, netlink::RulesetMonitor monitor,
-        std::map<std::string, unsigned> ports);
+        std::map<std::string, unsigned> ports, std::set<IpAddress> vteps);
+  Result<unsigned> number_of(const std::string& device);
 
   WallOptions options_;
   netlink::RulesetMonitor monitor_;
   std::vector<std::uint32_t> senders_;
   std::map<std::string, unsigned> ports_;
   std::set<unsigned> used_;
-  std::set<std::string> claimed_;
+  std::map<std::string, WalledPort> claimed_;
+  std::set<IpAddress> vteps_;
+  bool only_these_ = false;  // the kernel has no others than vteps_
+  bool untracked_ = false;   // the kernel has connection tracking, and rules for it stand
   NftRunner runner_;
 };
 

@@ -78,8 +78,10 @@ def test_after_a_restart_of_doved(lab):
 
 
 def test_control_a_real_duplicate_is_found(lab):
-    """Another guest of the bridge with the same address is seen by both probes."""
+    """Another guest of the bridge with the same address is seen by both probes, when its port lets it
+    have that address."""
     guest, thief = two_on_one_bridge(lab)
+    thief.set_security("off")
     thief.ip("address", "add", f"{guest.ipv4}/24", "dev", "eth0")
     thief.ip("address", "add", f"{guest.ipv6}/64", "dev", "eth0", "nodad")
     try:
@@ -88,4 +90,5 @@ def test_control_a_real_duplicate_is_found(lab):
     finally:
         thief.ip("address", "del", f"{guest.ipv4}/24", "dev", "eth0")
         thief.ip("address", "del", f"{guest.ipv6}/64", "dev", "eth0")
+        thief.set_security(None)
     assert reconfigure_ipv6(guest) == []

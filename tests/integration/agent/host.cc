@@ -51,6 +51,7 @@ Guest::Guest(const std::string& device, const char* text, const char* address)
 
 DatapathOptions default_options() {
   DatapathOptions options{.local = {ip("192.0.2.1")}};
+  options.known_vteps = {ip("192.0.2.2")};
   options.removal_delay = std::chrono::seconds{0};
   return options;
 }
@@ -74,9 +75,10 @@ void Switch::run_for(std::chrono::milliseconds time) {
   (void)until([] { return false; }, time);
 }
 
-Result<DatapathPort> Switch::add_port(const std::string& device, const MacKey& guest) {
+Result<DatapathPort> Switch::add_port(const std::string& device, const MacKey& guest,
+                                      const OwnAddresses& own) {
   std::optional<Result<DatapathPort>> outcome;
-  datapath_->add_port(device, guest, [&](auto result) { outcome = std::move(result); });
+  datapath_->add_port(device, guest, own, [&](auto result) { outcome = std::move(result); });
   REQUIRE_FALSE(outcome);  // never from inside the call
   REQUIRE(until([&] { return outcome.has_value(); }));
   return *outcome;
@@ -90,9 +92,9 @@ Status Switch::remove_port(const std::string& device) {
   return *outcome;
 }
 
-DatapathPort Switch::add_guest(const Guest& guest, Vni network) {
+DatapathPort Switch::add_guest(const Guest& guest, Vni network, const OwnAddresses& own) {
   take(datapath_->add_network(network));
-  return take(add_port(guest.port, {network, guest.guest_mac}));
+  return take(add_port(guest.port, {network, guest.guest_mac}, own));
 }
 
 }  // namespace dove::agent::test

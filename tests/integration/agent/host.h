@@ -105,9 +105,11 @@ class Switch {
   bool until(const std::function<bool()>& check,
              std::chrono::milliseconds patience = std::chrono::milliseconds{3000});
   void run_for(std::chrono::milliseconds time);
-  Result<DatapathPort> add_port(const std::string& device, const MacKey& guest);
+  // With port security when the guest's own addresses are given.
+  Result<DatapathPort> add_port(const std::string& device, const MacKey& guest,
+                                const OwnAddresses& own = {});
   Status remove_port(const std::string& device);
-  DatapathPort add_guest(const Guest& guest, Vni network);
+  DatapathPort add_guest(const Guest& guest, Vni network, const OwnAddresses& own = {});
 
   Recorder heard;
 

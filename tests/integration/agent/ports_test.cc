@@ -26,7 +26,7 @@ TEST_CASE("a port has the flags, the guest's entry and no IPv6; released it is a
   const bool was_up = GENERATE(true, false);
   if (was_up) run("ip link set port0 up");
   Switch host;
-  const auto port = host.add_guest(guest, vni(100));
+  const auto port = host.add_guest(guest, vni(100), {{ip("10.0.0.1")}});
   CHECK(port.device == "port0");
   CHECK(port.present);
   CHECK(port.mark == 1U << 20U);
@@ -46,7 +46,7 @@ TEST_CASE("a port has the flags, the guest's entry and no IPv6; released it is a
   CHECK(flags.at("locked") == true);
   CHECK(flags.at("isolated") == false);
   CHECK(flags.at("neigh_suppress") == false);
-  CHECK(run("bridge fdb show dev port0").find("02:00:00:00:00:0a master dvbr100 static") !=
+  CHECK(run("bridge fdb show dev port0").find("02:00:00:00:00:0a sticky master dvbr100 static") !=
         std::string::npos);
   CHECK(run("bridge fdb show dev dvx100").find("02:00:00:00:00:0a dst 0.0.0.0 self static") !=
         std::string::npos);
@@ -120,7 +120,7 @@ TEST_CASE("a port removed while its walls are on their way is told so") {
   Switch host;
   take(host->add_network(vni(100)));
   std::optional<Result<DatapathPort>> added;
-  host->add_port("port0", {vni(100), guest.guest_mac}, [&](auto result) { added = result; });
+  host->add_port("port0", {vni(100), guest.guest_mac}, {}, [&](auto result) { added = result; });
   take(host.remove_port("port0"));
   REQUIRE(host.until([&] { return added.has_value(); }));
   REQUIRE_FALSE(*added);
@@ -152,7 +152,7 @@ TEST_CASE("a port that is renamed is taken off, one that is taken off is put bac
   Guest guest{"port0", kGuestMac, "10.0.0.1/24"};
   Switch host;
   host->start();
-  host.add_guest(guest, vni(100));
+  host.add_guest(guest, vni(100), {{ip("10.0.0.1")}});
   run("ip link set port0 nomaster");
   CHECK(host.until([] { return link("port0").value("master", "") == "dvbr100"; }));
   CHECK(link("port0").at("linkinfo").at("info_slave_data").at("locked") == true);

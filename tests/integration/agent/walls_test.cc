@@ -130,7 +130,7 @@ TEST_CASE("only the guest's own MAC enters at its port, without a VLAN tag") {
   Guest guest{"port0", kGuestMac, "10.0.0.1/24"};
   Switch host;
   host->start();
-  host.add_guest(guest, vni(100));
+  host.add_guest(guest, vni(100), {{ip("10.0.0.1")}});
   const auto own = udp_frame(kStrangerMac, kGuestMac, "10.0.0.1", "10.0.0.2");
   send_frame(guest.machine, udp_frame(kStrangerMac, "02:00:00:00:00:66", "10.0.0.1", "10.0.0.2"),
              3);

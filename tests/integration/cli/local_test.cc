@@ -52,7 +52,8 @@ TEST_CASE("ports come and go in silence", "[cli]") {
   CHECK(shown[0]["vni"] == 100);
   CHECK(shown[0]["ips"] == json::array({"10.1.0.5"}));
   CHECK(f.local("port show").out ==
-        "tap0: endpoint vm1 network web vni 100 mac 02:00:00:00:00:01 mtu 1450 state active\n"
+        "tap0: endpoint vm1 network web vni 100 mac 02:00:00:00:00:01 mtu 1450 state active "
+        "security off\n"
         "    ip 10.1.0.5\n");
   CHECK(json::parse(f.local("-echo -j port add tap0 endpoint vm1").out)[0]["mtu"] == 1450);
   CHECK(f.local("port del tap0").code == 0);

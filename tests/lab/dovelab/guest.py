@@ -21,6 +21,7 @@ class Guest:
         self.wanted_host = wanted.get("host")
         self.mac, self.ips = wanted.get("mac"), list(wanted["ips"])
         self.netns = f"{lab.name}-{name}"
+        self.security = wanted.get("security")
         self.port = f"p-{name}"  # the device on the host
         self.host = None         # where it is plugged in
         self._pump = None
@@ -53,8 +54,19 @@ class Guest:
         """Becomes a port of this host, with its addresses, as a hypervisor would do it."""
         self.host = host
         self._make_device(host)
-        host.dovectl("port", "add", self.port, "endpoint", self.name)
+        host.dovectl(*self.port_add())
         self._configure()
+
+    def port_add(self):
+        """The words that make it a port."""
+        security = ["security", self.security] if self.security else []
+        return ["port", "add", self.port, "endpoint", self.name, *security]
+
+    def set_security(self, value):
+        """The port is made anew: on, off, or None for what doved does unasked."""
+        self.security = value
+        self.host.dovectl("port", "del", self.port)
+        self.host.dovectl(*self.port_add())
 
     def _make_device(self, host):
         if self.kind == "veth":

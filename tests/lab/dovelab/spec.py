@@ -11,11 +11,12 @@
                                        underlay's 10.99.0.11, .12, ... or fd99::11, ::12, ...
       "tenants": {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
       "guests": {"red1": {"network": "red-net", "host": "h1", "mac": "02:00:00:00:00:01",
-                          "ips": ["10.1.0.11", "fd00:1::11"], "kind": "veth"}}
+                          "ips": ["10.1.0.11", "fd00:1::11"], "kind": "veth", "security": "off"}}
     }
 
 A guest without a host is an endpoint without a port. VNI, MAC and addresses that are left out are
-chosen by the controller. A guest of kind "tap" sits behind a TAP device instead of a veth.
+chosen by the controller. A guest of kind "tap" sits behind a TAP device instead of a veth. Port
+security is on unless it is "off".
 """
 import copy
 import ipaddress
@@ -33,7 +34,7 @@ FIRST_VTEP = 11
 _DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "miss_mode": "punt", "controller": "tcp", "doved": [],
              "br_netfilter": None,
              "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
-_GUEST_KEYS = {"network", "host", "mac", "ips", "kind"}
+_GUEST_KEYS = {"network", "host", "mac", "ips", "kind", "security"}
 # A guest's name becomes part of a device name (15 characters with its prefix).
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,11}$")
 

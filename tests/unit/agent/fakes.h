@@ -131,7 +131,8 @@ class FakeHost final : public PortHost {
   FakeHost(Calls& calls, FakeDirectory& directory) : calls_{calls}, directory_{directory} {}
 
   std::set<std::string> devices;
-  std::map<std::string, MacKey> ports;  // on their bridges
+  std::map<std::string, MacKey> ports;                // on their bridges
+  std::map<std::string, std::vector<IpAddress>> own;  // what the guests may send from
   std::set<MacKey> locals;
   std::set<Vni> networks;
   std::vector<std::string> troubles;
@@ -152,14 +153,16 @@ class FakeHost final : public PortHost {
     calls_.push_back("remove_network");
     networks.erase(vni);
   }
-  void add_port(const std::string& dev, const MacKey& guest, Completion<void> done) override {
+  void add_port(const Port& port, Completion<void> done) override {
     const auto status = call("add_port");
     if (status) {
-      ports.insert_or_assign(dev, guest);
-      locals.insert(guest);
+      ports.insert_or_assign(port.dev, port.guest());
+      locals.insert(port.guest());
+      own.insert_or_assign(port.dev, port.ips);
     }
     done(status);
   }
+  void set_addresses(const Port& port) override { own.insert_or_assign(port.dev, port.ips); }
   void remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) override {
     const auto status = call("remove_port");
     if (status) {

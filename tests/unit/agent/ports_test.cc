@@ -24,9 +24,10 @@ struct Bench {
     host.devices = {"tap0", "tap1"};
   }
 
-  Result<Port> add(const std::string& dev, const std::string& endpoint) {
+  Result<Port> add(const std::string& dev, const std::string& endpoint,
+                   std::optional<bool> security = {}) {
     std::optional<Result<Port>> result;
-    ports.add(dev, endpoint, [&](const Result<Port>& done) { result.emplace(done); });
+    ports.add({dev, endpoint, security}, [&](const Result<Port>& done) { result.emplace(done); });
     directory.run();
     REQUIRE(result);
     return *result;
@@ -406,14 +407,74 @@ TEST_CASE("ports: join and leave by command") {
   CHECK(result->error().code == ErrorCode::kNotFound);
 }
 
+TEST_CASE("ports: security is on unless it is said to be off, and is not changed by another add") {
+  Bench bench;
+  CHECK(bench.add("tap0", "vm1")->security);
+  const auto open = bench.add("tap1", "vm2", false);
+  REQUIRE(open);
+  CHECK_FALSE(open->security);
+  for (const auto& saved : bench.ports.state({}).ports)
+    CHECK(saved.security == (saved.dev == "tap0"));
+  // What is left out is not compared.
+  CHECK(bench.add("tap1", "vm2"));
+  CHECK(bench.add("tap1", "vm2", false));
+  const auto refused = bench.add("tap1", "vm2", true);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kExists);
+  CHECK(refused.error().message ==
+        "device \"tap1\" is the port of endpoint \"vm2\" with security off");
+  CHECK_FALSE(bench.add("tap0", "vm1", false));
+}
+
+TEST_CASE("ports: security is what it was after a restart") {
+  Bench bench;
+  auto saved = saved_state();
+  saved.ports.at(0).security = false;
+  restore(bench, saved);
+  CHECK_FALSE(bench.ports.find("tap0")->security);
+  CHECK(bench.ports.state({}).ports == saved.ports);
+}
+
+TEST_CASE("ports: addresses that changed are known at the port, and saved") {
+  Bench bench;
+  const auto ips = [](const char* one) { return std::vector{*IpAddress::parse(one)}; };
+  bench.directory.endpoints.at("vm1").ips = ips("10.0.0.1");
+  REQUIRE(bench.add("tap0", "vm1"));
+  CHECK(bench.host.own.at("tap0") == ips("10.0.0.1"));
+  const auto saves = bench.host.saves;
+
+  auto changed = bench.endpoint("vm1");
+  changed.ips = ips("10.0.0.2");
+  bench.ports.on_readdressed(changed);
+  CHECK(bench.host.own.at("tap0") == ips("10.0.0.2"));
+  CHECK(bench.ports.state({}).ports.at(0).ips == ips("10.0.0.2"));
+  CHECK(bench.host.saves == saves + 1);
+
+  SECTION("what is told again changes nothing") {
+    bench.ports.on_readdressed(changed);
+    CHECK(bench.host.saves == saves + 1);
+  }
+  SECTION("an older word changes nothing") {
+    changed.ips = ips("10.0.0.3");
+    --changed.generation;
+    bench.ports.on_readdressed(changed);
+    CHECK(bench.host.own.at("tap0") == ips("10.0.0.2"));
+  }
+  SECTION("what changed while there was no session is found at the next") {
+    bench.directory.endpoints.at("vm1").ips = ips("10.0.0.4");
+    bench.ready();
+    CHECK(bench.host.own.at("tap0") == ips("10.0.0.4"));
+  }
+}
+
 TEST_CASE("ports: changes asked for together are done one after another") {
   Bench bench;
   std::vector<std::string> order;
-  bench.ports.add("tap0", "vm1",
+  bench.ports.add({"tap0", "vm1"},
                   [&](const auto& result) { order.push_back(result ? "added" : "refused"); });
   bench.ports.del("tap0",
                   [&](const Status& status) { order.push_back(status ? "deleted" : "refused"); });
-  bench.ports.add("tap0", "vm2",
+  bench.ports.add({"tap0", "vm2"},
                   [&](const auto& result) { order.push_back(result ? "added" : "refused"); });
   bench.directory.run();
   CHECK(order == std::vector<std::string>{"added", "deleted", "added"});

@@ -143,6 +143,9 @@ struct Listener final : DirectoryListener {
   }
   void on_network(const NetworkSettings& settings) override { note("network " + settings.name); }
   void on_lost(const Attachment& attachment) override { note("gone " + attachment.endpoint); }
+  void on_readdressed(const Attachment& attachment) override {
+    note("readdressed " + attachment.endpoint + " " + std::to_string(attachment.ips.size()));
+  }
   void on_resync() override { note("resync"); }
 
   bool has(const std::string& word) const {

@@ -96,6 +96,16 @@ TEST_CASE("state: keys of later versions of this format are ignored") {
   CHECK(*parsed == sample());
 }
 
+TEST_CASE("state: a port of a file that does not speak of security has it") {
+  auto state = sample();
+  state.ports.at(0).security = false;
+  auto text = format_state(state);
+  CHECK(parse_state(text)->ports.at(0).security == false);
+  const std::string key = "\"security\": false";
+  text.replace(text.find(key), key.size(), "\"later\": false");
+  CHECK(parse_state(text)->ports.at(0).security);
+}
+
 TEST_CASE("state: what is wrong is named with its place") {
   const auto broken = [](std::string_view from, std::string_view to) {
     auto text = format_state(sample());

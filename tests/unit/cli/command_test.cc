@@ -264,8 +264,45 @@ TEST_CASE("port, join and leave", "[cli]") {
   CHECK(wrong("join a b") == "Error: argument \"b\" is wrong: nothing is expected here");
   CHECK(refused("port add tap0 network web") ==
         "Error: port add DEV network is not supported by this version\n");
-  CHECK(refused("port add tap0 endpoint vm1 security off") ==
-        "Error: port add security is not supported by this version\n");
+}
+
+TEST_CASE("port security is on, off, or left to doved", "[cli]") {
+  FakeBackend backend;
+  for (const auto* rest : {"", " security on", " security off"})
+    CHECK(run_line(backend, std::string{"port add tap0 endpoint vm1"} + rest).exit == Exit::kDone);
+  REQUIRE(backend.port_adds.size() == 3);
+  CHECK_FALSE(backend.port_adds[0].has_security());
+  CHECK(backend.port_adds[1].has_security());
+  CHECK(backend.port_adds[1].security());
+  CHECK(backend.port_adds[2].has_security());
+  CHECK_FALSE(backend.port_adds[2].security());
+  CHECK(wrong("port add tap0 endpoint vm1 security maybe").find("\"maybe\"") != std::string::npos);
+}
+
+TEST_CASE("port show: what the walls dropped is shown with -s", "[cli]") {
+  FakeBackend backend;
+  v1::Port port;
+  port.set_dev("tap0");
+  port.set_security(true);
+  backend.ports = {port};
+  const auto add = [&](const char* name, const char* dev, std::uint64_t value) {
+    auto* counter = backend.counters_reply.add_counters();
+    counter->set_name(name);
+    counter->set_dev(dev);
+    counter->set_value(value);
+  };
+  add("wall_port_foreign_mac_dropped", "tap0", 3);
+  add("wall_port_queries_dropped", "tap0", 0);
+  add("wall_port_queries_dropped", "tap1", 9);
+  add("wall_host_input", "", 9);
+  const auto plain = run_line(backend, "port show").out;
+  CHECK(plain.find("security on") != std::string::npos);
+  CHECK(plain.find("dropped") == std::string::npos);
+  CHECK(run_line(backend, "-s port show")
+            .out.find("\n    foreign_mac_dropped 3 queries_dropped 0\n") != std::string::npos);
+  CHECK(run_line(backend, "-s -j port show")
+            .out.find(R"("counters":{"foreign_mac_dropped":3,"queries_dropped":0})") !=
+        std::string::npos);
 }
 
 TEST_CASE("what the servers do not have yet is refused, and not advertised", "[cli]") {
@@ -277,7 +314,7 @@ TEST_CASE("what the servers do not have yet is refused, and not advertised", "[c
   const auto help = run_line(backend, "help");
   CHECK(help.exit == Exit::kDone);
   CHECK(help.err.empty());
-  for (const auto* word : {"check", "wait", "fix", "security"}) {
+  for (const auto* word : {"check", "wait", "fix"}) {
     INFO(word);
     CHECK(help.out.find(word) == std::string::npos);
   }

@@ -55,7 +55,8 @@ inline Outcome run_line(FakeBackend& backend, std::string_view line,
   Session session{.backend = backend,
                   .printer = printer,
                   .echo = options->echo,
-                  .timestamps = options->timestamps};
+                  .timestamps = options->timestamps,
+                  .statistics = options->statistics > 0};
   const auto exit = run(rest, session, err.file());
   return {exit, out.text(), err.text()};
 }

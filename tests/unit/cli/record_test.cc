@@ -152,12 +152,14 @@ TEST_CASE("port in text and JSON", "[cli]") {
   port.set_mtu(1450);
   port.set_state(v1::Port::ACTIVE);
   port.set_generation(3);
+  port.set_security(true);
   CHECK(text(port) ==
-        "tap0: endpoint vm1 network web vni 100 mac 52:54:00:00:00:01 mtu 1450 state active\n"
+        "tap0: endpoint vm1 network web vni 100 mac 52:54:00:00:00:01 mtu 1450 state active "
+        "security on\n"
         "    ip 10.1.0.5\n");
   CHECK(json(port) ==
         R"({"dev":"tap0","endpoint":"vm1","network":"web","vni":100,"mac":"52:54:00:00:00:01",)"
-        R"("mtu":1450,"state":"active","ips":["10.1.0.5"],"generation":3})");
+        R"("mtu":1450,"state":"active","security":true,"ips":["10.1.0.5"],"generation":3})");
 }
 
 TEST_CASE("fdb and neighbour in text and JSON", "[cli]") {

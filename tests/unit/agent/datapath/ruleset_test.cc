@@ -1,11 +1,17 @@
 #include "agent/datapath/ruleset.h"
 
+#include <set>
+
 #include "tests/catch.h"
 
 namespace dove::agent {
 namespace {
 
-const WallOptions kOptions{.vxlan_port = 4789, .uid = 108, .log_group = 7, .limits = {}};
+const WallOptions kOptions{.vtep = *IpAddress::parse("192.0.2.1"),
+                           .vxlan_port = 4789,
+                           .uid = 108,
+                           .log_group = 7,
+                           .limits = {}};
 
 TEST_CASE("the base: the host's stack, the tunnel and the punt") {
   CHECK(base_ruleset(kOptions) == R"(add table inet dove
@@ -15,6 +21,8 @@ add set arp dove ports { type ifname; }
 add table bridge dove
 add set bridge dove ports { type ifname; }
 add map bridge dove walled { type ifname : verdict; }
+add set inet dove vteps { type ipv4_addr; }
+add set inet dove vteps6 { type ipv6_addr; }
 add set inet dove punts { type mark; size 4096; flags dynamic; }
 flush set inet dove punts
 add counter inet dove host_input
@@ -22,6 +30,7 @@ add counter inet dove host_forward
 add counter inet dove foreign_punt
 add counter inet dove punts_dropped
 add counter inet dove foreign_vxlan
+add counter inet dove strangers_dropped
 add counter arp dove host_arp
 add counter bridge dove host_frame
 add counter bridge dove unwalled
@@ -30,6 +39,7 @@ flush chain inet dove input
 add rule inet dove input iifname "dvbr*" counter name host_input drop
 add rule inet dove input iifname @ports counter name host_input drop
 add rule inet dove input iifname "dvpunt" counter name host_input drop
+add rule inet dove input iifname != "lo" udp dport 4789 ip daddr 192.0.2.1 ip saddr != @vteps counter name strangers_dropped drop
 add chain inet dove forward { type filter hook forward priority -350; policy accept; }
 flush chain inet dove forward
 add rule inet dove forward iifname "dvbr*" oifname != "dvbr*" counter name host_forward drop
@@ -58,6 +68,128 @@ flush chain bridge dove input
 add rule bridge dove input iifname "dvx*" counter name host_frame drop
 add rule bridge dove input iifname @ports counter name host_frame drop
 )");
+}
+
+IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+
+TEST_CASE("VXLAN comes from known VTEPs of our family, and is not tracked") {
+  CHECK(
+      untracked_ruleset(kOptions) ==
+      R"(add chain inet dove raw_prerouting { type filter hook prerouting priority -300; policy accept; }
+flush chain inet dove raw_prerouting
+add rule inet dove raw_prerouting udp dport 4789 ip daddr 192.0.2.1 notrack
+add chain inet dove raw_output { type filter hook output priority -300; policy accept; }
+flush chain inet dove raw_output
+add rule inet dove raw_output udp dport 4789 ip saddr 192.0.2.1 notrack
+)");
+  CHECK(known_vteps(kOptions, std::set{ip("192.0.2.2"), ip("192.0.2.3"), ip("2001:db8::2")}) ==
+        "flush set inet dove vteps\nadd element inet dove vteps { 192.0.2.2, 192.0.2.3 }\n");
+  CHECK(known_vteps(kOptions, std::set<IpAddress>{}) == "flush set inet dove vteps\n");
+  // What is not there can be taken out all the same.
+  CHECK(known_vteps(kOptions, VtepChange{{ip("192.0.2.4")}, {ip("192.0.2.2")}}) ==
+        "add element inet dove vteps { 192.0.2.4 }\nadd element inet dove vteps { 192.0.2.2 }\n"
+        "delete element inet dove vteps { 192.0.2.2 }\n");
+  CHECK(known_vteps(kOptions, VtepChange{}).empty());
+
+  WallOptions options = kOptions;
+  options.vtep = ip("2001:db8::1");
+  options.vxlan_port = 8472;
+  CHECK(base_ruleset(options).find("udp dport 8472 ip6 daddr 2001:db8::1 ip6 saddr != @vteps6 "
+                                   "counter name strangers_dropped drop") != std::string::npos);
+  CHECK(untracked_ruleset(options).find("udp dport 8472 ip6 saddr 2001:db8::1 notrack") !=
+        std::string::npos);
+  CHECK(known_vteps(options, std::set{ip("192.0.2.2"), ip("2001:db8::2")}) ==
+        "flush set inet dove vteps6\nadd element inet dove vteps6 { 2001:db8::2 }\n");
+}
+
+TEST_CASE("a secured port: its guest is itself only") {
+  const WalledPort port{"tap0", 17,
+                        GuestIdentity{*MacAddress::parse("02:00:00:00:00:0a"),
+                                      {ip("10.0.0.1"), ip("fd00::1"), ip("10.0.0.2")}}};
+  const auto text = port_ruleset(kOptions, port);
+  const auto from = text.find("add counter bridge dove port-17-foreign_mac_dropped");
+  REQUIRE(from != std::string::npos);
+  CHECK(text.substr(from) == R"(add counter bridge dove port-17-foreign_mac_dropped
+add counter bridge dove port-17-foreign_ip_dropped
+add counter bridge dove port-17-forged_arp_dropped
+add counter bridge dove port-17-forged_nd_dropped
+add counter bridge dove port-17-dhcp_server_dropped
+add counter bridge dove port-17-router_dropped
+add set bridge dove port-17-own4 { type ether_addr . ipv4_addr; }
+flush set bridge dove port-17-own4
+add set bridge dove port-17-own6 { type ether_addr . ipv6_addr; }
+flush set bridge dove port-17-own6
+add element bridge dove port-17-own4 { 02:00:00:00:00:0a . 10.0.0.1, 02:00:00:00:00:0a . 10.0.0.2 }
+add element bridge dove port-17-own6 { 02:00:00:00:00:0a . fe80::ff:fe00:a, 02:00:00:00:00:0a . fd00::1 }
+add chain bridge dove port-17-ip4
+flush chain bridge dove port-17-ip4
+add chain bridge dove port-17-ip6
+flush chain bridge dove port-17-ip6
+add chain bridge dove port-17-arp
+flush chain bridge dove port-17-arp
+add chain bridge dove port-17-icmp6
+flush chain bridge dove port-17-icmp6
+add chain bridge dove port-17-nd
+flush chain bridge dove port-17-nd
+add chain bridge dove port-17-strange
+flush chain bridge dove port-17-strange
+add rule bridge dove port-17-ip4 udp sport 67 counter name port-17-dhcp_server_dropped drop
+add rule bridge dove port-17-ip4 ether saddr . ip saddr @port-17-own4 accept
+add rule bridge dove port-17-ip4 ether saddr != 02:00:00:00:00:0a counter name port-17-foreign_mac_dropped drop
+add rule bridge dove port-17-ip4 ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
+add rule bridge dove port-17-ip4 counter name port-17-foreign_ip_dropped drop
+add rule bridge dove port-17-ip6 meta l4proto ipv6-icmp goto port-17-icmp6
+add rule bridge dove port-17-ip6 udp sport 547 counter name port-17-dhcp_server_dropped drop
+add rule bridge dove port-17-ip6 ether saddr . ip6 saddr @port-17-own6 accept
+add rule bridge dove port-17-ip6 ether saddr != 02:00:00:00:00:0a counter name port-17-foreign_mac_dropped drop
+add rule bridge dove port-17-ip6 counter name port-17-foreign_ip_dropped drop
+add rule bridge dove port-17-arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation request arp saddr ether 02:00:00:00:00:0a arp saddr ip 0.0.0.0 goto port-17-queries
+add rule bridge dove port-17-arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether . arp saddr ip @port-17-own4 arp operation request goto port-17-queries
+add rule bridge dove port-17-arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether . arp saddr ip @port-17-own4 goto port-17-announcements
+add rule bridge dove port-17-arp counter name port-17-forged_arp_dropped drop
+add rule bridge dove port-17-icmp6 icmpv6 type { nd-router-advert, nd-redirect } counter name port-17-router_dropped drop
+add rule bridge dove port-17-icmp6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } ip6 nexthdr != ipv6-icmp counter name port-17-forged_nd_dropped drop
+add rule bridge dove port-17-icmp6 ether saddr . ip6 saddr @port-17-own6 goto port-17-nd
+add rule bridge dove port-17-icmp6 ether saddr != 02:00:00:00:00:0a counter name port-17-foreign_mac_dropped drop
+add rule bridge dove port-17-icmp6 ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } goto port-17-nd
+add rule bridge dove port-17-icmp6 ip6 saddr fe80::/10 icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } goto port-17-strange
+add rule bridge dove port-17-icmp6 counter name port-17-foreign_ip_dropped drop
+add rule bridge dove port-17-nd icmpv6 type nd-neighbor-solicit ip6 length 24 goto port-17-queries
+add rule bridge dove port-17-nd icmpv6 type nd-neighbor-solicit ip6 length 32 @th,192,64 0x010102000000000a goto port-17-queries
+add rule bridge dove port-17-nd icmpv6 type nd-neighbor-solicit ip6 length 32 ip6 saddr :: @th,192,16 0x0e01 goto port-17-queries
+add rule bridge dove port-17-nd icmpv6 type nd-neighbor-solicit ip6 length 40 @th,192,64 0x010102000000000a @th,256,16 0x0e01 goto port-17-queries
+add rule bridge dove port-17-nd icmpv6 type nd-router-solicit ip6 length 8 goto port-17-queries
+add rule bridge dove port-17-nd icmpv6 type nd-router-solicit ip6 length 16 @th,64,64 0x010102000000000a goto port-17-queries
+add rule bridge dove port-17-nd icmpv6 type nd-neighbor-advert @th,64,128 { 0xfe80000000000000000000fffe00000a, 0xfd000000000000000000000000000001 } ip6 length 24 goto port-17-announcements
+add rule bridge dove port-17-nd icmpv6 type nd-neighbor-advert @th,64,128 { 0xfe80000000000000000000fffe00000a, 0xfd000000000000000000000000000001 } ip6 length 32 @th,192,64 0x020102000000000a goto port-17-announcements
+add rule bridge dove port-17-nd icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } counter name port-17-forged_nd_dropped drop
+add rule bridge dove port-17-nd icmpv6 type { mld-listener-report, mld2-listener-report } goto port-17-announcements
+add rule bridge dove port-17-strange limit rate over 100/second burst 100 packets counter name port-17-announcements_dropped drop
+add rule bridge dove port-17-strange log group 7 snaplen 128
+add rule bridge dove port-17-strange counter name port-17-foreign_ip_dropped drop
+add chain bridge dove port-17
+flush chain bridge dove port-17
+add rule bridge dove port-17 meta mark set meta mark & 0xfffff | 0x1100000
+add rule bridge dove port-17 ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name port-17-reserved_dropped drop
+add rule bridge dove port-17 ether type ip goto port-17-ip4
+add rule bridge dove port-17 ether type ip6 goto port-17-ip6
+add rule bridge dove port-17 ether type { 8021q, 8021ad } counter name port-17-tagged_dropped drop
+add rule bridge dove port-17 ether saddr != 02:00:00:00:00:0a counter name port-17-foreign_mac_dropped drop
+add rule bridge dove port-17 ether type arp goto port-17-arp
+add rule bridge dove port-17 ether type 0x8035 goto port-17-announcements
+add element inet dove ports { "tap0" }
+add element arp dove ports { "tap0" }
+add element bridge dove ports { "tap0" }
+add element bridge dove walled { "tap0" : goto port-17 }
+)");
+}
+
+TEST_CASE("a secured port whose endpoint has no addresses has its link-local one") {
+  const WalledPort port{"tap0", 1, GuestIdentity{*MacAddress::parse("52:54:00:12:34:56"), {}}};
+  const auto text = port_ruleset(kOptions, port);
+  CHECK(text.find("add element bridge dove port-1-own4") == std::string::npos);
+  CHECK(text.find("add element bridge dove port-1-own6 { 52:54:00:12:34:56 . "
+                  "fe80::5054:ff:fe12:3456 }\n") != std::string::npos);
 }
 
 TEST_CASE("a port: what it is marked with, what it may not send, what is heard of it") {

@@ -1,0 +1,144 @@
+// A guest port's part of the ruleset.
+#include <array>
+
+#include "agent/datapath/port_security.h"
+#include "agent/datapath/ruleset.h"
+#include "agent/datapath/ruleset_text.h"
+
+namespace dove::agent {
+namespace {
+
+constexpr std::array kPortCounters{"tagged_dropped", "reserved_dropped", "queries_dropped",
+                                   "announcements_dropped"};
+
+// The two that hear: what is over the limit is dropped before it is logged.
+std::string limited_chain(const WallOptions& options, unsigned number, std::string_view what,
+                          const Rate& rate) {
+  const auto chain = fmt::format("bridge dove port-{}-{}", number, what);
+  return fmt::format("add chain {0}\nflush chain {0}\n", chain) +
+         rule(chain, fmt::format("{} counter name port-{}-{}_dropped drop", limit_over(rate),
+                                 number, what)) +
+         rule(chain, fmt::format("log group {} snaplen {}", options.log_group, kLogBytes)) +
+         rule(chain, "accept");
+}
+
+std::string add_counters(const auto& counters, unsigned number) {
+  std::string text;
+  for (const auto* counter : counters)
+    text += fmt::format("add counter bridge dove port-{}-{}\n", number, counter);
+  return text;
+}
+
+// What leaves the port's chain by an end of its own is let through. No rule about what is inside a
+// packet comes before the one that drops VLAN tags; `ether type` is the tag's own.
+class PortChain {
+ public:
+  explicit PortChain(const WalledPort& port)
+      : port_{port}, own_{fmt::format("port-{}", port.number)} {}
+
+  std::string take() {
+    text_ = fmt::format("add chain bridge dove {0}\nflush chain bridge dove {0}\n", own_);
+    add("meta mark set meta mark & {:#x} | {:#x}", ~kMarkMask, port_.mark());
+    port_.only ? secured() : open();
+    return std::move(text_);
+  }
+
+ private:
+  template <class... Args>
+  void add(fmt::format_string<Args...> match, Args&&... args) {
+    text_ += rule("bridge dove " + own_, fmt::format(match, std::forward<Args>(args)...));
+  }
+  void drop_tagged() {
+    add("ether type {{ 8021q, 8021ad }} counter name {}-tagged_dropped drop", own_);
+  }
+  void drop_reserved() {
+    add("ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name {}-reserved_dropped "
+        "drop",
+        own_);
+  }
+
+  void open() {
+    drop_tagged();
+    drop_reserved();
+    add("ether type ip accept");
+    add("ether type arp arp operation request goto {}-queries", own_);
+    add("ether type {{ arp, 0x8035 }} goto {}-announcements", own_);
+    add("icmpv6 type {{ nd-neighbor-solicit, nd-router-solicit }} goto {}-queries", own_);
+    add("icmpv6 type {{ nd-neighbor-advert, mld-listener-report, mld2-listener-report }} goto "
+        "{}-announcements",
+        own_);
+  }
+
+  void secured() {
+    drop_reserved();
+    add("ether type ip goto {}-ip4", own_);
+    add("ether type ip6 goto {}-ip6", own_);
+    drop_tagged();
+    add("ether saddr != {} counter name {}-foreign_mac_dropped drop", port_.only->mac.to_string(),
+        own_);
+    add("ether type arp goto {}-arp", own_);
+    add("ether type 0x8035 goto {}-announcements", own_);
+  }
+
+  const WalledPort& port_;
+  const std::string own_;
+  std::string text_;
+};
+
+std::string port_elements(const WalledPort& port) {
+  std::string text;
+  for (const auto* table : {"inet", "arp", "bridge"})
+    text += fmt::format("add element {} dove ports {{ \"{}\" }}\n", table, port.device);
+  return text + fmt::format("add element bridge dove walled {{ \"{}\" : goto port-{} }}\n",
+                            port.device, port.number);
+}
+
+// Chains lead to one another: all are emptied before any goes.
+std::string chain_removal(unsigned number) {
+  std::vector<std::string> chains{fmt::format("port-{}", number)};
+  for (const auto* name : kSecurityChains)
+    chains.push_back(fmt::format("port-{}-{}", number, name));
+  for (const auto* name : {"queries", "announcements"})
+    chains.push_back(fmt::format("port-{}-{}", number, name));
+  std::string text;
+  for (const auto& chain : chains)
+    text += fmt::format("add chain bridge dove {0}\nflush chain bridge dove {0}\n", chain);
+  for (const auto& chain : chains) text += fmt::format("delete chain bridge dove {}\n", chain);
+  for (const auto& [set, type] : kSecuritySets)
+    text +=
+        fmt::format("add set bridge dove port-{0}-{1} {2}\ndelete set bridge dove port-{0}-{1}\n",
+                    number, set, type);
+  return text;
+}
+
+std::string counter_removal(const auto& counters, unsigned number) {
+  std::string text;
+  for (const auto* counter : counters)
+    text += fmt::format(
+        "add counter bridge dove port-{0}-{1}\ndelete counter bridge dove port-{0}-{1}\n", number,
+        counter);
+  return text;
+}
+
+}  // namespace
+
+std::string port_ruleset(const WallOptions& options, const WalledPort& port) {
+  std::string text = add_counters(kPortCounters, port.number);
+  text += limited_chain(options, port.number, "queries", options.limits.queries);
+  text += limited_chain(options, port.number, "announcements", options.limits.announcements);
+  if (port.only)
+    text += add_counters(kSecurityCounters, port.number) + security_chains(options, port);
+  return text + PortChain{port}.take() + port_elements(port);
+}
+
+std::string port_removal(const WalledPort& port) {
+  std::string text = fmt::format("add chain bridge dove port-{}\n", port.number);
+  text += port_elements(port);
+  for (const auto* table : {"inet", "arp", "bridge"})
+    text += fmt::format("delete element {} dove ports {{ \"{}\" }}\n", table, port.device);
+  text += fmt::format("delete element bridge dove walled {{ \"{}\" }}\n", port.device);
+  return text + chain_removal(port.number) + counter_removal(kPortCounters, port.number) +
+         counter_removal(kSecurityCounters, port.number);
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,254 @@
+"""VXLAN from whom no controller knows: nothing of it reaches a guest. The same packet from a known
+host's address does, so what is tried is a packet that would be taken. Nobody else who uses the port
+is touched, and no packet of the tunnels is tracked.
+"""
+import contextlib
+import json
+import os
+import shutil
+import socket
+import time
+
+import pytest
+from dovelab import cold, frames, netns, run, traffic, wait_until
+from dovelab.capture import Capture
+
+LABS = {underlay: {
+    "underlay": underlay, "hosts": ["h1", "h2"],
+    "tenants": {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
+    "guests": {"red1": {"network": "red-net", "host": "h1", "mac": "02:00:00:00:00:01",
+                        "ips": ["10.1.0.11", "fd00:1::11"]},
+               "red2": {"network": "red-net", "host": "h2", "mac": "02:00:00:00:00:02",
+                        "ips": ["10.1.0.12", "fd00:1::12"]}}} for underlay in ("ipv4", "ipv6")}
+
+
+def beside(host, last):
+    """An address of the underlay, of the family of the hosts' VTEPs."""
+    return f"fd99::{last}" if ":" in host.vtep else f"10.99.0.{last}"
+
+
+@pytest.fixture(scope="module")
+def stranger(lab):
+    """A machine on the underlay that no controller knows, until its doved is started."""
+    host = lab.hosts["h1"]
+    more = "128" if ":" in host.vtep else "32"
+    host.ip("address", "add", f"{beside(host, 67)}/{more}", "dev", "eth0")
+    yield lab.add_host("h9", beside(host, 66))
+    lab.remove_host("h9")
+
+
+def send(where, source, destination, payload, port=frames.VXLAN_PORT):
+    """As from `source`, whoever has that address; three times."""
+    packet = frames.udp_packet(source, destination, 55555, port, payload)
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    with netns.inside(where.netns):
+        raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    with raw:
+        for _ in range(3):
+            raw.sendto(packet, (destination, 0))
+    time.sleep(0.2)
+
+
+def vxlan_to(guest, tag):
+    return frames.vxlan(guest.vni, frames.tagged(guest.mac, "02:00:00:00:00:02", tag))
+
+
+def strangers_dropped(host):
+    return host.counters()["wall_strangers_dropped"]
+
+
+def set_of(host):
+    return "vteps6" if ":" in host.vtep else "vteps"
+
+
+def known(host):
+    shown = json.loads(run("nft", "-j", "list", "set", "inet", "dove", set_of(host),
+                           netns=host.netns).out)
+    return set(next(item["set"] for item in shown["nftables"] if "set" in item).get("elem", []))
+
+
+def came_through(lab, where, source):
+    guest = lab.guests["red1"]
+    with Capture.of_guests([guest]) as seen:
+        send(where, source, guest.host.vtep, vxlan_to(guest, b"<by vxlan>"))
+    return seen.count(guest.name, b"<by vxlan>")
+
+
+def test_a_stranger_reaches_no_guest_and_a_known_host_does(lab, stranger):
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    before = strangers_dropped(h1)
+    assert came_through(lab, stranger, stranger.vtep) == 0
+    assert strangers_dropped(h1) == before + 3
+    assert came_through(lab, stranger, h2.vtep) == 3, "control"
+    assert strangers_dropped(h1) == before + 3
+    # Nor by our own address.
+    assert came_through(lab, stranger, h1.vtep) == 0
+
+
+def test_it_holds_while_doved_is_down_and_after_its_return(lab, stranger):
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    h1.kill_doved()
+    try:
+        assert came_through(lab, stranger, stranger.vtep) == 0
+        assert came_through(lab, stranger, h2.vtep) == 3
+    finally:
+        h1.start()
+    assert came_through(lab, stranger, stranger.vtep) == 0
+    assert came_through(lab, stranger, h2.vtep) == 3
+
+
+@contextlib.contextmanager
+def let_in(host):
+    """Yields a function: how many packets with the tag have passed the walls of its input."""
+    run("nft", "-f", "-", netns=host.netns, stdin=(
+        "add table inet watch\nadd counter inet watch let_in\n"
+        "add chain inet watch input { type filter hook input priority 300; }\n"
+        "add rule inet watch input "
+        "meta l4proto udp @th,64,48 0x3c6d696e653e counter name let_in\n"))
+
+    def packets():
+        shown = json.loads(run("nft", "-j", "list", "counters", "table", "inet", "watch",
+                               netns=host.netns).out)
+        return next(item["counter"]["packets"] for item in shown["nftables"] if "counter" in item)
+    try:
+        yield packets
+    finally:
+        run("nft", "delete", "table", "inet", "watch", netns=host.netns)
+
+
+def test_other_users_of_the_port_are_not_touched(lab, stranger):
+    """The VXLAN port on another address of the host, another port on the VTEP."""
+    h1 = lab.hosts["h1"]
+    with let_in(h1) as packets:
+        send(stranger, stranger.vtep, beside(h1, 67), b"<mine>")
+        assert packets() == 3
+        send(stranger, stranger.vtep, h1.vtep, b"<mine>", frames.VXLAN_PORT + 1)
+        assert packets() == 6
+        send(stranger, stranger.vtep, h1.vtep, b"<mine>")
+        assert packets() == 6, "control: to the VTEP's own port it is dropped"
+
+
+def test_a_new_host_is_known_at_once_and_a_deleted_one_no_more(lab, stranger):
+    h1 = lab.hosts["h1"]
+    assert known(h1) == {lab.hosts["h2"].vtep}
+    stranger.start()
+    wait_until("h1 knows the new host", lambda: stranger.vtep in known(h1), 5)
+    assert came_through(lab, stranger, stranger.vtep) == 3
+    stranger.kill_doved()
+    time.sleep(0.5)
+    assert stranger.vtep in known(h1), "a host that is away is a host all the same"
+    assert stranger.vtep in saved_vteps(h1)
+    wait_until("it can be deleted",
+               lambda: lab.dovectl("host", "del", "h9", check=False).code == 0, 15)
+    wait_until("h1 knows it no more", lambda: known(h1) == {lab.hosts["h2"].vtep}, 5)
+    assert came_through(lab, stranger, stranger.vtep) == 0
+
+
+def saved_vteps(host):
+    return json.loads((host.state_dir / "state.json").read_text())["vteps"]
+
+
+def test_a_reboot_without_a_controller_knows_the_hosts_of_before(lab, stranger):
+    """The kernel has forgotten everything; the state file has not."""
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    h1.kill_doved()
+    run("nft", "flush", "ruleset", netns=h1.netns)
+    lab.controller.kill()
+    h1.start(wait=False)
+    try:
+        wait_until("doved is there", h1.status, 10)
+        assert not h1.status()["connected"]
+        assert known(h1) == {h2.vtep}
+        assert came_through(lab, stranger, stranger.vtep) == 0
+        assert came_through(lab, stranger, h2.vtep) == 3
+    finally:
+        lab.start_controller()
+        h1.wait_connected()
+
+
+def test_what_somebody_else_took_away_is_there_again(lab, stranger):
+    h1 = lab.hosts["h1"]
+    run("nft", "flush", "set", "inet", "dove", set_of(h1), netns=h1.netns)
+    wait_until("the hosts are known again", lambda: known(h1) == {lab.hosts["h2"].vtep}, 5)
+    assert came_through(lab, stranger, lab.hosts["h2"].vtep) == 3
+
+
+# --- connection tracking
+
+def tracked(host):
+    """UDP flows to the VXLAN port."""
+    table = run("cat", "/proc/net/nf_conntrack", netns=host.netns, check=False)
+    if table.code != 0:
+        return None
+    return [line for line in table.out.splitlines() if f"dport={frames.VXLAN_PORT}" in line]
+
+
+@pytest.fixture
+def tracking(lab):
+    """Something on each host that needs connections to be tracked, as a firewall does."""
+    for host in lab.hosts.values():
+        done = run("nft", "-f", "-", netns=host.netns, check=False, stdin=(
+            "add table inet firewall\n"
+            "add chain inet firewall c { type filter hook input priority 0; }\n"
+            "add rule inet firewall c ct state established counter\n"))
+        if done.code != 0:
+            pytest.skip(f"no connection tracking here: {done.err}")
+    yield
+    for host in lab.hosts.values():
+        run("nft", "delete", "table", "inet", "firewall", netns=host.netns)
+
+
+@pytest.mark.parametrize("wall", ["wall", "control"])
+def test_no_packet_of_the_tunnels_is_tracked(lab, tracking, wall):
+    a, b = lab.guests["red1"], lab.guests["red2"]
+    hosts = [a.host, b.host]
+    if tracked(a.host) is None:
+        pytest.skip("this kernel does not list what it tracks")
+    if wall == "control":
+        for host in hosts:
+            host.kill_doved()
+            for chain in ("raw_prerouting", "raw_output"):
+                run("nft", "flush", "chain", "inet", "dove", chain, netns=host.netns)
+    else:
+        cold.make_cold(a, b)
+    try:
+        assert traffic.ping(a, b.ipv4, 3).lost == 0
+        for host in hosts:
+            assert bool(tracked(host)) == (wall == "control"), tracked(host)
+    finally:
+        if wall == "control":
+            for host in hosts:
+                host.start()
+
+
+def test_a_kernel_that_tracks_nothing_has_its_walls_all_the_same(lab, stranger):
+    """Its nft refuses `notrack`, as on a kernel without connection tracking."""
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    refusing = h1.dir / "refusing" / "nft"
+    refusing.parent.mkdir()
+    refusing.write_text(
+        "#!/bin/sh\ntext=$(mktemp); cat >$text\n"
+        "grep -q notrack $text && { rm $text; echo 'Error: no such thing' >&2; exit 1; }\n"
+        f"exec 3<$text; rm $text; exec {shutil.which('nft')} \"$@\" <&3\n")
+    refusing.chmod(0o755)
+    h1.kill_doved()
+    run("nft", "flush", "ruleset", netns=h1.netns)
+    h1.start(environment={"PATH": f"{refusing.parent}:{os.environ['PATH']}"})
+    try:
+        assert h1.status()["problem"] is None
+        assert "notrack" not in run("nft", "list", "ruleset", netns=h1.netns).out
+        assert came_through(lab, stranger, stranger.vtep) == 0
+        assert came_through(lab, stranger, h2.vtep) == 3
+        # And what renews them does not fail either.
+        run("nft", "flush", "ruleset", netns=h1.netns)
+        wait_until("the walls are there again",
+                   lambda: "dove" in run("nft", "list", "tables", netns=h1.netns).out, 5)
+        assert came_through(lab, stranger, stranger.vtep) == 0
+    finally:
+        h1.kill_doved()
+        h1.start()
+    assert "notrack" in run("nft", "list", "ruleset", netns=h1.netns).out, "control"
+
+
+def test_nobody_ended(lab):
+    assert not lab.problems()
