@@ -23,6 +23,7 @@ namespace dove::agent {
 struct SetFdb {
   MacKey key;
   Vtep vtep;
+  std::optional<Vni> target;  // the network it is in, when routed; then the host may be this one
 };
 // Unicast MAC of a guest on this host's bridge (`dst 0.0.0.0`). Does not age.
 struct SetLocalFdb {
@@ -57,10 +58,25 @@ struct AnswerQuery {
   MacAddress mac;
 };
 
-// Send these punted packets on to a host: only the outer destination changes.
+// What routing makes of a frame's addresses, as the kernel does where it routes by itself.
+struct RoutedMacs {
+  MacAddress destination;
+  MacAddress source;  // the router's
+};
+
+// Send these punted packets on to a host. Of the frame inside only what is given changes.
 struct Resend {
   PuntedPackets packets;
   Vtep vtep;
+  std::optional<Vni> target;
+  std::optional<RoutedMacs> macs;
+};
+
+// Give the frame in these punted packets to a guest of this host, out of its port.
+struct Deliver {
+  PuntedPackets packets;
+  MacKey guest;
+  std::optional<RoutedMacs> macs;
 };
 
 struct Actions {
@@ -70,9 +86,11 @@ struct Actions {
   std::vector<KernelChange> kernel;
   std::vector<AnswerQuery> answers;
   std::vector<Resend> resends;
+  std::vector<Deliver> deliveries;
 
   bool empty() const noexcept {
-    return ask.empty() && forget.empty() && kernel.empty() && answers.empty() && resends.empty();
+    return ask.empty() && forget.empty() && kernel.empty() && answers.empty() && resends.empty() &&
+           deliveries.empty();
   }
   void clear() noexcept {
     ask.clear();
@@ -81,6 +99,7 @@ struct Actions {
     kernel.clear();
     answers.clear();
     resends.clear();
+    deliveries.clear();
   }
 };
 

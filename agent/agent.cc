@@ -151,11 +151,13 @@ void Agent::stop() {
 
 // A guest that waits for a little goes first; else the controller works while we do.
 void Agent::end_turn() {
-  const bool little = actions_.kernel.size() + actions_.resends.size() <= kLittle;
+  const bool little =
+      actions_.kernel.size() + actions_.resends.size() + actions_.deliveries.size() <= kLittle;
   if (!little) tell_controller();
   if (!actions_.kernel.empty()) apply_changes();
   if (!actions_.answers.empty()) datapath_->answer(actions_.answers);
   if (!actions_.resends.empty()) datapath_->resend(actions_.resends);
+  if (!actions_.deliveries.empty()) deliver();
   if (little) tell_controller();
   actions_.clear();
   if (std::exchange(hosts_changed_, false)) tell_walls();
@@ -281,6 +283,10 @@ void Agent::on_seen(const AddressSeen& seen) {
 }
 
 void Agent::on_punted(PuntedFrame&& frame) {
+  const auto router = routers_.find(frame.destination.vni);
+  if (router != routers_.end() && frame.destination.mac == router->second.mac && frame.ip &&
+      router->second.has(*frame.ip))
+    return answer_echo(frame);
   resolver_.on_event(std::move(frame), Clock::now(), actions_);
 }
 
@@ -335,6 +341,7 @@ void Agent::on_session_ready(bool new_store, HostId self) {
   resolver_.set_self(self);
   resolver_.on_session_ready(new_store, Clock::now(), actions_);
   ports_.on_session_ready();
+  for (const auto& settings : ports_.networks()) use_settings(settings);
   for (const auto& [guest, address] : announcements_.all()) {
     announcements_.remove(guest, address);
     announce(guest, address);
@@ -420,7 +427,9 @@ Status Agent::adopt(Vni vni) {
   std::vector<Resolver::GroupRow> groups;
   for (const auto& group : adopted->groups) groups.push_back({group.key, group.vteps});
   resolver_.adopt_network(vni, groups, actions_);
-  for (const auto& entry : adopted->fdb) resolver_.adopt_fdb(entry.key, entry.vtep);
+  routers_.insert_or_assign(vni, adopted->router);
+  resolver_.set_router(vni, adopted->router);
+  for (const auto& entry : adopted->fdb) resolver_.adopt_fdb(entry.key, entry.vtep, entry.target);
   for (const auto& entry : adopted->neighbours) resolver_.adopt_neighbour(entry.key, entry.mac);
   end_turn();
   return {};
@@ -428,10 +437,13 @@ Status Agent::adopt(Vni vni) {
 
 void Agent::remove_network(Vni vni) {
   networks_.erase(vni);
+  routers_.erase(vni);
   resolver_.remove_network(vni, actions_);
   end_turn();
   datapath_->remove_network(vni);
 }
+
+void Agent::on_settings(const NetworkSettings& settings) { use_settings(settings); }
 
 void Agent::add_port(const Port& port, Completion<void> done) {
   const auto guest = port.guest();

@@ -24,6 +24,7 @@
 #include "agent/options.h"
 #include "agent/ports.h"
 #include "agent/resolver.h"
+#include "agent/router.h"
 #include "agent/session.h"
 #include "agent/state_file.h"
 
@@ -63,6 +64,7 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   Session::Info session() const { return session_.info(); }
   unsigned guest_mtu() const noexcept { return datapath_->guest_mtu(); }
   std::string problem() const;  // what an operator should see to; empty: nothing
+  const std::map<Vni, Router>& routers() const noexcept { return routers_; }
   std::size_t hosts() const noexcept { return hosts_.size(); }
   const std::string& host_name(HostId host) const;  // empty when not known
   const std::string& host_name(const Vtep& vtep) const;
@@ -72,6 +74,11 @@ class Agent final : private DatapathListener, private DirectoryListener, private
     std::string device;  // of a port's own; else empty
   };
   using CounterList = std::vector<Counter>;
+  struct RoutingCounters {
+    std::uint64_t echo_replies = 0;     // of gateways
+    std::uint64_t gateway_ignored = 0;  // other frames to gateways
+    std::uint64_t undeliverable = 0;    // routed to a guest that is not here any more
+  };
   void counters(std::function<void(CounterList)> done);
 
  private:
@@ -113,6 +120,7 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   void remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) override;
   void set_local(const MacKey& guest, bool here) override;
   void save(Completion<void> done) override;
+  void on_settings(const NetworkSettings& settings) override;
   HostId self() const override { return self_; }
   void on_port(const Port& port, bool deleted) override;
 
@@ -127,6 +135,11 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   void say_applied();
   void change_walls(const std::function<void(Datapath::Done)>& change);
   Status adopt(Vni vni);
+  void use_settings(const NetworkSettings& settings);
+  void set_router(Vni vni, const Router& router);
+  void answer_echo(const PuntedFrame& frame);
+  void deliver();
+  std::optional<IfIndex> port_of(const MacKey& guest) const;
   void heard(IfIndex port, const MacKey& guest, const IpAddress& address);
   void announce(const MacKey& guest, const IpAddress& address);
   void every_second();
@@ -140,6 +153,8 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   Announcements announcements_;
   std::map<IfIndex, MacKey> guests_;  // by their ports
   std::set<Vni> networks_;
+  std::map<Vni, Router> routers_;
+  RoutingCounters routing_;
   std::map<HostId, HostRecord> hosts_;
   std::map<Vtep, HostId> vteps_;
   std::set<IpAddress> known_vteps_;  // of the other hosts; before the first session, the saved ones

@@ -22,6 +22,7 @@ void add_resolver(const Resolver& resolver, Agent::CounterList& out) {
                          {"ip_misses", counters.ip_misses},
                          {"queries", counters.queries},
                          {"punted_frames", counters.punted},
+                         {"routed_frames", counters.routed},
                          {"asks", counters.asks},
                          {"answers", counters.answers},
                          {"stale_answers", counters.stale_answers},
@@ -50,6 +51,8 @@ void add_datapath(const DatapathCounters& counters, Agent::CounterList& out) {
                          {"log_overruns", counters.log_overruns},
                          {"answers_sent", counters.answers_sent},
                          {"answer_errors", counters.answer_errors},
+                         {"delivered", counters.delivered},
+                         {"delivery_errors", counters.delivery_errors},
                          {"miss_overruns", counters.miss_overruns},
                          {"change_overruns", counters.change_overruns},
                          {"kernel_changes", counters.kernel_changes},
@@ -68,6 +71,12 @@ void add_wall(std::string_view name, std::uint64_t value, Agent::CounterList& ou
                  std::string{name.substr(0, space)}});
 }
 
+void add_routing(const Agent::RoutingCounters& counters, Agent::CounterList& out) {
+  out.insert(out.end(), {{"echo_replies", counters.echo_replies},
+                         {"gateway_ignored", counters.gateway_ignored},
+                         {"undeliverable", counters.undeliverable}});
+}
+
 void add_session(const Session::Counters& counters, Agent::CounterList& out) {
   out.insert(out.end(), {{"sessions", counters.sessions},
                          {"session_failures", counters.failures},
@@ -83,6 +92,7 @@ void Agent::counters(std::function<void(CounterList)> done) {
   CounterList list;
   add_resolver(resolver_, list);
   add_datapath(datapath_->counters(), list);
+  add_routing(routing_, list);
   add_session(session_.counters(), list);
   datapath_->wall_counters([list = std::move(list), done = std::move(done)](
                                const Result<Datapath::WallCounters>& walls) mutable {

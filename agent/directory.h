@@ -25,6 +25,7 @@ struct NetworkSettings {
   std::vector<Subnet> subnets;
   bool learn = false;
   std::uint64_t revision = 0;
+  std::vector<Prefix> denied;  // of the tenant's networks that it exchanges no packet with
 };
 
 // An endpoint and where it is attached.

@@ -56,8 +56,11 @@ struct PuntedPackets {
 // A frame that the kernel did not know where to send.
 struct PuntedFrame {
   MacKey destination;  // unicast, multicast or broadcast
-  MacAddress source;   // the guest's: its port let no other pass
+  // The guest's, as its port let no other pass; or the router's, when the kernel has routed it and
+  // then did not know where `destination` is.
+  MacAddress source;
   PuntedPackets packets;
+  std::optional<IpAddress> ip;  // the destination of the IP packet inside, if there is one
 };
 
 }  // namespace dove::agent

@@ -257,8 +257,10 @@ void Ports::pay_detaches() {
 
 void Ports::use_network(const NetworkSettings& settings, const std::string& dev) {
   auto& network = networks_.try_emplace(settings.vni, Network{.settings = settings}).first->second;
-  if (settings.revision >= network.settings.revision) network.settings = settings;
   if (!dev.empty()) network.devices.insert(dev);
+  if (settings.revision < network.settings.revision) return;
+  network.settings = settings;
+  host_.on_settings(settings);
 }
 
 void Ports::release_network(Vni vni, const std::string& dev) {
@@ -397,7 +399,10 @@ void Ports::on_session_ready() {
 void Ports::rejoin(Vni vni, std::function<void()> done) {
   directory_.join(vni, [this, vni, done](const Result<NetworkSettings>& joined) {
     const auto found = networks_.find(vni);
-    if (joined && found != networks_.end()) found->second.settings = *joined;
+    if (joined && found != networks_.end()) {
+      found->second.settings = *joined;
+      host_.on_settings(*joined);
+    }
     if (!joined && joined.error().code != ErrorCode::kUnavailable)
       host_.on_trouble(
           fmt::format("cannot join network {}: {}", vni.value(), joined.error().message));

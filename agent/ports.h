@@ -70,6 +70,8 @@ class PortHost {
   // Writes what Ports::state() returns.
   virtual void save(Completion<void> done) = 0;
   virtual HostId self() const = 0;
+  // What the controller says of a network that is here, at first and whenever it may have changed.
+  virtual void on_settings(const NetworkSettings& settings) = 0;
   // For the journal and for those who watch.
   virtual void on_port(const Port& port, bool deleted) = 0;
   virtual void on_trouble(const std::string& what) = 0;

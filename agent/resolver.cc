@@ -35,6 +35,10 @@ void Resolver::on_flood_list(Vni vni, std::span<const HostId> add, std::span<con
   if (state_->flood_lists.change(vni, add, remove, full)) state_->set_groups(vni, out);
 }
 
+void Resolver::set_router(Vni vni, const std::optional<Router>& router) {
+  if (Network* network = state_->records.network(vni)) network->router = router;
+}
+
 void Resolver::add_local(const MacKey& key, Actions& out) {
   if (Network* network = state_->network_of(key.vni)) state_->add_local(*network, key.mac, out);
 }
@@ -50,6 +54,7 @@ void Resolver::on_event(const MacMiss& miss, TimePoint now, Actions& out) {
   ++state.counters.mac_misses;
   Network* const network = state.network_of(miss.key.vni);
   if (network == nullptr || miss.key.mac.is_zero()) return;
+  if (network->router && miss.key.mac == network->router->mac) return;
   if (miss.key.mac.is_multicast()) return state.want_group(*network, miss.key.mac, out);
   MacRecord* const record = state.want(*network, miss.key.mac, out);
   if (record == nullptr) return;
@@ -63,6 +68,7 @@ void Resolver::on_event(const IpMiss& miss, TimePoint now, Actions& out) {
   ++state.counters.ip_misses;
   Network* const network = state.network_of(miss.key.vni);
   if (network == nullptr || !miss.key.ip.is_assignable()) return;
+  if (network->router && network->router->has(miss.key.ip)) return;
   IpRecord* const record = state.want(*network, miss.key.ip, out);
   if (record == nullptr) return;
   state.set_again(*record, out);
@@ -75,6 +81,8 @@ void Resolver::on_event(const AddressQuery& query, TimePoint now, Actions& out) 
   ++state.counters.queries;
   Network* const network = state.network_of(query.target.vni);
   if (network == nullptr || !query.target.ip.is_assignable()) return;
+  if (network->router && network->router->has(query.target.ip))
+    return State::answer_for_router(query, network->router->mac, out);
   const bool first = out.ask.empty();
   IpRecord* const record = state.want(*network, query.target.ip, out);
   if (first && !out.ask.empty() && query.source) out.asker = query.source;
@@ -88,6 +96,8 @@ void Resolver::on_event(PuntedFrame&& frame, TimePoint now, Actions& out) {
   Network* const network = state.network_of(frame.destination.vni);
   const MacAddress& mac = frame.destination.mac;
   if (network == nullptr || mac.is_zero()) return;
+  if (network->router && mac == network->router->mac)
+    return state.route(*network, std::move(frame), out);
   if (mac.is_multicast()) return state.flood(*network, frame, out);
   MacRecord* const record = state.want(*network, mac, out);
   if (record != nullptr) state.on_wanted_frame(*record, std::move(frame), out);
@@ -150,11 +160,14 @@ void Resolver::on_session_ready(bool new_store, TimePoint now, Actions& out) {
   state_->ask_everything(out);
 }
 
-void Resolver::adopt_fdb(const MacKey& key, const Vtep& vtep) {
+void Resolver::adopt_fdb(const MacKey& key, const Vtep& vtep, std::optional<Vni> target) {
   Network* const network = state_->network_of(key.vni);
   if (network == nullptr || !key.mac.is_unicast()) return;
   MacRecord& record = state_->records.find_or_add(*network, key.mac);
-  if (!record.local) record.vtep = vtep;
+  if (!record.local) {
+    record.vtep = vtep;
+    record.vtep_vni = target;
+  }
   RecordStore::count(record);
 }
 

@@ -9,6 +9,10 @@
 // that lead to it. A negative is not asked again before its ttl is over, and a push ends it at
 // once.
 //
+// A frame to the network's router is the business of its IP destination: it waits at that key, and
+// is sent on with the MACs that routing gives it. What is found in another network of the tenant
+// (its `target`) has its entries in this one all the same.
+//
 // Every call appends to `out` and takes nothing from it: one Actions may serve a whole turn.
 //
 // Not thread-safe: the loop thread owns it.
@@ -25,6 +29,7 @@
 
 #include "agent/action.h"
 #include "agent/event.h"
+#include "agent/router.h"
 #include "core/binding.h"
 #include "core/vtep.h"
 
@@ -69,6 +74,7 @@ enum class DropReason : std::uint8_t {
   kDenied,          // ... for what may not be reached
   kLocal,           // a punted frame for a guest that by now is on this host's bridge
   kForgotten,       // a pushed change to a key that is no longer of interest
+  kUnroutable,      // to the router, with no IP destination that can be routed to
   kCount,
 };
 const char* to_string(DropReason reason) noexcept;  // "wait-timeout", ...
@@ -78,6 +84,7 @@ struct ResolverCounters {
   std::uint64_t ip_misses = 0;
   std::uint64_t queries = 0;
   std::uint64_t punted = 0;
+  std::uint64_t routed = 0;  // of these, to the router
   std::uint64_t asks = 0;
   std::uint64_t answers = 0;        // bindings received, answers and pushes
   std::uint64_t stale_answers = 0;  // of an older revision than known: ignored
@@ -136,6 +143,9 @@ class Resolver {
   void on_flood_list(Vni vni, std::span<const HostId> add, std::span<const HostId> remove,
                      bool full, Actions& out);
 
+  // Frames to this MAC are routed; of these addresses the kernel answers for itself. Empty: none.
+  void set_router(Vni vni, const std::optional<Router>& router);
+
   // A guest of this host. Its MAC is on the bridge whatever the controller says of it until then.
   void add_local(const MacKey& key, Actions& out);
   void remove_local(const MacKey& key, Actions& out);
@@ -170,7 +180,7 @@ class Resolver {
 
   // --- adoption at start: what the kernel has already. Kept, and asked about. After
   // adopt_network(), FDB entries before neighbours.
-  void adopt_fdb(const MacKey& key, const Vtep& vtep);
+  void adopt_fdb(const MacKey& key, const Vtep& vtep, std::optional<Vni> target = std::nullopt);
   void adopt_neighbour(const IpKey& key, const MacAddress& mac);
 
   // Expires what waits, repeats asks. Call when next_deadline() has come (which may be at once);
@@ -183,10 +193,12 @@ class Resolver {
     MacKey key;
     Vtep vtep;
     HostId host;
+    std::optional<Vni> target;  // the network it is in, when routed
   };
   struct NeighbourRow {
     IpKey key;
     MacAddress mac;
+    std::optional<Vni> target;
   };
   std::vector<FdbRow> fdb() const;  // remote ones
   std::vector<MacKey> locals() const;

@@ -478,6 +478,8 @@ void Session::receive_welcome(const v1::Welcome& welcome) {
   const bool new_store = welcome.store_id() != info_.store.store_id;
   if (new_store) info_.store = {.store_id = welcome.store_id(), .revision = 0};
   info_.self = HostId{welcome.host_id()};
+  info_.router_mac = api::parse_mac(welcome.router_mac());
+  if (info_.router_mac && !info_.router_mac->is_unicast()) info_.router_mac.reset();
   info_.connected = true;
   info_.problem.clear();
   info_.since = Clock::now();

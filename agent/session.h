@@ -65,7 +65,8 @@ class Session final : public Directory {
     std::chrono::steady_clock::time_point since;
     std::string problem;  // why there is no session
     StorePoint store;
-    HostId self{};  // of the last session
+    HostId self{};                         // of the last session
+    std::optional<MacAddress> router_mac;  // of every network's router, told by the last session
   };
   struct Counters {
     std::uint64_t sessions = 0;

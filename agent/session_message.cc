@@ -26,11 +26,17 @@ Result<NetworkSettings> parse_network(const v1::NetworkSettings& message) {
                            .tenant = message.tenant(),
                            .subnets = {},
                            .learn = message.learn(),
-                           .revision = message.revision()};
+                           .revision = message.revision(),
+                           .denied = {}};
   for (const auto& part : message.subnets()) {
     auto subnet = api::parse_subnet(part);
     if (!subnet) return subnet.error();
     settings.subnets.push_back(*std::move(subnet));
+  }
+  for (const auto& part : message.denied()) {
+    const auto subnet = api::parse_subnet(part);
+    if (!subnet) return subnet.error();
+    settings.denied.push_back(subnet->prefix);
   }
   return settings;
 }

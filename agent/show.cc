@@ -41,6 +41,13 @@ v1::FdbEntry fdb_entry(const Agent& agent, const MacKey& key, v1::FdbEntry::Kind
   return entry;
 }
 
+v1::FdbEntry remote_entry(const Agent& agent, const MacKey& key, const Vtep& vtep,
+                          const std::optional<Vni>& target) {
+  auto entry = fdb_entry(agent, key, v1::FdbEntry::REMOTE, vtep);
+  if (target) entry.set_target_vni(target->value());
+  return entry;
+}
+
 v1::Neighbour neighbour(const Agent& agent, const IpKey& key,
                         const std::optional<MacAddress>& mac) {
   v1::Neighbour entry;
@@ -97,7 +104,7 @@ class EventsOf {
   EventsOf(const Agent& the_agent, GroupLists& lists) : agent_{the_agent}, shown_{lists} {}
 
   Events operator()(const SetFdb& change) const {
-    return {fdb_event(fdb_entry(agent_, change.key, v1::FdbEntry::REMOTE, change.vtep), false)};
+    return {fdb_event(remote_entry(agent_, change.key, change.vtep, change.target), false)};
   }
   Events operator()(const SetLocalFdb& change) const {
     return {fdb_event(fdb_entry(agent_, change.key, v1::FdbEntry::LOCAL), false)};
@@ -207,9 +214,12 @@ Result<std::vector<v1::FdbEntry>> show_fdb(const Agent& agent, const std::string
     if (selection->has(key.vni)) entries.push_back(fdb_entry(agent, key, v1::FdbEntry::LOCAL));
   for (const auto& row : agent.resolver().fdb())
     if (selection->has(row.key.vni))
-      entries.push_back(fdb_entry(agent, row.key, v1::FdbEntry::REMOTE, row.vtep));
+      entries.push_back(remote_entry(agent, row.key, row.vtep, row.target));
   for (const auto& row : agent.resolver().groups())
     if (selection->has(row.key.vni)) add_group(agent, row.key, row.vteps, entries);
+  for (const auto& [vni, router] : agent.routers())
+    if (selection->has(vni) && !router.gateways.empty())
+      entries.push_back(fdb_entry(agent, {vni, router.mac}, v1::FdbEntry::ROUTER));
   if (agent.options().miss_mode != MissMode::kPunt) return entries;
   for (const auto& settings : agent.ports().networks())
     if (selection->has(settings.vni))
@@ -222,7 +232,15 @@ Result<std::vector<v1::Neighbour>> show_neighbours(const Agent& agent, const std
   if (!selection) return selection.error();
   std::vector<v1::Neighbour> entries;
   for (const auto& row : agent.resolver().neighbours())
-    if (selection->has(row.key.vni)) entries.push_back(neighbour(agent, row.key, row.mac));
+    if (selection->has(row.key.vni)) {
+      entries.push_back(neighbour(agent, row.key, row.mac));
+      if (row.target) entries.back().set_target_vni(row.target->value());
+    }
+  for (const auto& [vni, router] : agent.routers())
+    for (const auto& ip : selection->has(vni) ? router.gateways : std::vector<IpAddress>{}) {
+      entries.push_back(neighbour(agent, {vni, ip}, router.mac));
+      entries.back().set_kind(v1::Neighbour::GATEWAY);
+    }
   return entries;
 }
 

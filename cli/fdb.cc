@@ -29,6 +29,7 @@ Record to_record(const v1::FdbEntry& entry) {
        .value = lower(v1::FdbEntry::Kind_Name(entry.kind())),
        .place = Place::kBare,
        .column = 6},
+      {.key = "target_vni", .value = or_null(entry.target_vni()), .word = "target-vni"},
   };
 }
 

@@ -25,6 +25,11 @@ Record to_record(const v1::Neighbour& neighbour) {
       {.key = "dev", .value = neighbour.dev(), .color = Color::kName, .column = 15},
       {.key = "network", .value = neighbour.network(), .column = 16},
       {.key = "vni", .value = neighbour.vni()},
+      {.key = "kind",
+       .value = lower(v1::Neighbour::Kind_Name(neighbour.kind())),
+       .place = Place::kBare,
+       .column = 8},
+      {.key = "target_vni", .value = or_null(neighbour.target_vni()), .word = "target-vni"},
   };
 }
 

@@ -20,6 +20,7 @@ Value& Value::operator=(const Value& other) = default;
 Value& Value::operator=(Value&& other) noexcept = default;
 Value::~Value() = default;
 
+Value or_null(std::uint32_t number) { return number != 0 ? Value{number} : Value{}; }
 Value or_null(std::string text) { return text.empty() ? Value{} : Value{std::move(text)}; }
 
 }  // namespace dove::cli

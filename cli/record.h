@@ -47,6 +47,8 @@ class Value {
 
 // An empty string is nothing, and nothing is null.
 Value or_null(std::string text);
+// Likewise a number that is 0.
+Value or_null(std::uint32_t number);
 
 enum class Place : std::uint8_t {
   kTitle,   // "VALUE:" in front; the first field, when there is one

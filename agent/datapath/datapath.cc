@@ -147,6 +147,9 @@ void Datapath::forget_unclaimed() {
   for (const Vni vni : std::exchange(state.left_behind, {}))
     if (!state.parts.programmer.has(vni)) state.devices.remove_later(vni, Clock::now());
   for (const auto& device : state.parts.walls->unclaimed()) state.abandon(device);
+  for (const Vni vni : state.parts.walls->unclaimed_policies())
+    if (!state.parts.programmer.has(vni))
+      state.parts.walls->remove_policy(vni, state.report_trouble());
   state.parts.programmer.forget_unconfirmed();
   state.schedule_removal();
   if (state.parts.punt) return;
@@ -169,9 +172,45 @@ Status Datapath::State::add_network(Vni vni) {
   if (!added->made) {
     auto held = programmer.adopt(vni);
     if (!held) return held.error();
+    routers.insert_or_assign(vni, held->router);
     adopted.insert_or_assign(vni, std::move(*held));
   }
-  return set_punt(vni);
+  if (auto status = set_punt(vni); !status) return status;
+  return set_router(vni);
+}
+
+Status Datapath::set_router(Vni vni, const Router& router) {
+  state_->routers.insert_or_assign(vni, router);
+  return state_->set_router(vni);
+}
+
+// What the kernel cannot route is punted. Without a punt it goes to the own VTEP, that is back into
+// its own bridge, where nobody has the router's MAC: it needs an entry with a destination.
+Status Datapath::State::set_router(Vni vni) {
+  const auto router = routers.find(vni);
+  if (router == routers.end()) return {};
+  if (!parts.punt)
+    return parts.programmer.set_router(vni, router->second, {options.local.address, {}});
+  return parts.programmer.set_router(vni, router->second,
+                                     {parts.punt->gateway(), parts.punt->index()});
+}
+
+void Datapath::set_policy(Vni vni, const MacAddress& router, std::vector<Prefix> denied) {
+  state_->parts.walls->set_policy(vni, {router, std::move(denied)},
+                                  [weak = state_->weak_from_this()](const Status& status) {
+                                    const auto self = weak.lock();
+                                    if (status || !self) return;
+                                    self->trouble(status.error().message);
+                                    self->renew_walls_soon();
+                                  });
+}
+
+// For what nobody waits for.
+Datapath::Done Datapath::State::report_trouble() {
+  return [weak = weak_from_this()](const Status& status) {
+    const auto self = weak.lock();
+    if (!status && self) self->trouble(status.error().message);
+  };
 }
 
 Status Datapath::State::set_punt(Vni vni) {
@@ -186,6 +225,7 @@ Status Datapath::State::remake_network(Vni vni) {
   for (const auto& key : lost.fdb) listener.on_fdb_gone(key);
   for (const auto& key : lost.neighbours) listener.on_neighbour_gone(key);
   if (auto status = set_punt(vni); !status) return status;
+  if (auto status = set_router(vni); !status) return status;
   for (auto& [name, port] : ports)
     if (port.shown.present && port.shown.guest.vni == vni)
       if (auto status = bring_up(port); !status) return status;
@@ -194,6 +234,8 @@ Status Datapath::State::remake_network(Vni vni) {
 
 void Datapath::remove_network(Vni vni) {
   state_->parts.programmer.remove_network(vni);
+  state_->parts.walls->remove_policy(vni, state_->report_trouble());
+  state_->routers.erase(vni);
   state_->adopted.erase(vni);
   state_->devices.remove_later(vni, Clock::now());
   state_->schedule_removal();
@@ -251,6 +293,12 @@ void Datapath::answer(std::span<const AnswerQuery> answers) {
 }
 void Datapath::resend(std::span<Resend> resends) { state_->parts.resender.send(resends); }
 
+void Datapath::deliver(std::span<const GuestFrame> frames) {
+  std::vector<netlink::OutgoingFrame> outgoing;
+  for (const auto& one : frames) outgoing.push_back({one.port, one.frame});
+  if (!outgoing.empty()) state_->parts.answerer.deliver(outgoing);
+}
+
 unsigned Datapath::State::guest_mtu() const noexcept {
   return mtu.smallest - overhead(options.local.address);
 }
@@ -288,6 +336,8 @@ const DatapathCounters& Datapath::State::count() {
   counters.log_overruns = parts.log.counters().overruns;
   counters.answers_sent = parts.answerer.counters().sent;
   counters.answer_errors = parts.answerer.counters().errors;
+  counters.delivered = parts.answerer.counters().delivered;
+  counters.delivery_errors = parts.answerer.counters().delivery_errors;
   counters.kernel_changes = parts.programmer.counters().changes;
   counters.kernel_refusals = parts.programmer.counters().refusals;
   counters.put_back = put_right_so_far + parts.programmer.counters().repairs;

@@ -25,6 +25,8 @@
 #include "agent/action.h"
 #include "agent/datapath/options.h"
 #include "agent/event.h"
+#include "agent/router.h"
+#include "core/prefix.h"
 #include "core/result.h"
 
 namespace dove::agent {
@@ -86,6 +88,8 @@ struct DatapathCounters {
   std::uint64_t log_overruns = 0;
   std::uint64_t answers_sent = 0;
   std::uint64_t answer_errors = 0;
+  std::uint64_t delivered = 0;  // frames out of guests' ports
+  std::uint64_t delivery_errors = 0;
   std::uint64_t miss_overruns = 0;    // counted, nothing else: the packet comes again
   std::uint64_t change_overruns = 0;  // each is followed by a reconciliation
   std::uint64_t kernel_changes = 0;
@@ -121,6 +125,7 @@ class Datapath {
     std::vector<SetFdb> fdb;
     std::vector<SetGroup> groups;
     std::vector<SetNeighbour> neighbours;
+    Router router;  // without gateways: none
   };
   Result<Adopted> adopt(Vni vni);
   void forget_unclaimed();
@@ -135,6 +140,13 @@ class Datapath {
   Status add_network(Vni vni);
   // Its ports must be gone. The devices go later, one network at a time.
   void remove_network(Vni vni);
+
+  // Frames to the router's MAC are routed from now on, and the kernel answers for its gateways;
+  // without gateways, not any more. Precondition: add_network() succeeded.
+  Status set_router(Vni vni, const Router& router);
+  // The network exchanges no packet with these subnets, by way of this router, in either direction:
+  // in force a few milliseconds later, also while doved is down.
+  void set_policy(Vni vni, const MacAddress& router, std::vector<Prefix> denied);
 
   // --- ports
   // Makes `device` the port of the guest with this MAC: walls first, then the bridge, then up.
@@ -159,6 +171,12 @@ class Datapath {
   std::vector<RefusedChange> apply(std::span<const KernelChange> changes);
   void answer(std::span<const AnswerQuery> answers);
   void resend(std::span<Resend> resends);  // takes their packets
+  // Frames, from their Ethernet header on, out of guests' ports.
+  struct GuestFrame {
+    IfIndex port;
+    std::vector<std::byte> frame;
+  };
+  void deliver(std::span<const GuestFrame> frames);
 
   // The guests' MTU is what fits on the ways to all of these VTEPs; the own one may be among them.
   // Until there are some it is what fits on the device that has the own one.

@@ -125,6 +125,7 @@ void Datapath::State::on_change(const netlink::FdbGone& change) {
     return;
   }
   const MacKey key{*vni, change.entry.mac};
+  if (parts.programmer.is_router(key)) return restore_router(*vni);
   if (parts.programmer.is_lost(key)) return listener.on_fdb_gone(key);
   const auto repair = parts.programmer.repair(key, change.entry.destination);
   if (repair) (void)parts.programmer.apply({&*repair, 1});
@@ -132,8 +133,14 @@ void Datapath::State::on_change(const netlink::FdbGone& change) {
 
 void Datapath::State::on_change(const netlink::NeighbourGone& change) {
   const auto vni = devices.network(change.entry.device);
-  if (vni && parts.programmer.is_lost(IpKey{*vni, change.entry.ip}))
-    listener.on_neighbour_gone({*vni, change.entry.ip});
+  if (!vni) return;
+  const IpKey key{*vni, change.entry.ip};
+  if (parts.programmer.is_gateway(key)) return restore_router(*vni);
+  if (parts.programmer.is_lost(key)) listener.on_neighbour_gone(key);
+}
+
+void Datapath::State::restore_router(Vni vni) {
+  if (const auto set = set_router(vni); !set) trouble(set.error().message);
 }
 
 void Datapath::State::on_change(const netlink::Overrun&) {
@@ -156,6 +163,7 @@ void Datapath::State::reconcile_next() {
   } else {
     trouble(missing.error().message);
   }
+  restore_router(vni);
   at(reconcile_timer, Clock::now() + kReconcilePause, &State::reconcile_next);
 }
 
@@ -208,6 +216,8 @@ Status Datapath::State::open_punt() {
   punt_reader.emplace(parts.punt->tun(), options.local.address.family(), mtu.smallest);
   for (const Vni vni : devices.networks())
     if (auto set = set_punt(vni); !set) return set;
+  for (const auto& [vni, router] : routers)
+    if (auto set = set_router(vni); !set) return set;
   return {};
 }
 

@@ -110,6 +110,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void reconcile_next();
   void put_right(const std::string& what);  // counts it, too
   void trouble(const std::string& what);
+  Done report_trouble();
 
   // --- the underlay's MTU
   bool read_routes();
@@ -123,6 +124,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   // --- networks
   Status add_network(Vni vni);
   Status set_punt(Vni vni);
+  Status set_router(Vni vni);
+  void restore_router(Vni vni);
   Status remake_network(Vni vni);
   void schedule_removal();
   void remove_due();
@@ -147,7 +150,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   std::vector<IpAddress> peers;  // VTEPs of all hosts, perhaps our own among them
   UnderlayMtu mtu;               // of the ways to them
 
-  std::vector<Vni> left_behind;    // at open(), of an earlier doved
+  std::vector<Vni> left_behind;  // at open(), of an earlier doved
+  std::map<Vni, Router> routers;
   std::map<Vni, Adopted> adopted;  // by add_network(), until somebody asks
   std::deque<Vni> to_reconcile;
   asio::steady_timer removal_timer;

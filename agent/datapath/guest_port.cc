@@ -181,4 +181,10 @@ void Answerer::send(std::span<const AnswerQuery> answers) {
   counters_.errors += outcome.failed;
 }
 
+void Answerer::deliver(std::span<const netlink::OutgoingFrame> frames) {
+  const auto outcome = socket_.send(frames);
+  counters_.delivered += outcome.sent;
+  counters_.delivery_errors += outcome.failed;
+}
+
 }  // namespace dove::agent

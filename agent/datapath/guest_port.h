@@ -74,9 +74,13 @@ class Answerer {
   struct Counters {
     std::uint64_t sent = 0;
     std::uint64_t errors = 0;
+    std::uint64_t delivered = 0;
+    std::uint64_t delivery_errors = 0;
   };
   static Result<Answerer> open();
   void send(std::span<const AnswerQuery> answers);
+  // Frames of others, out of guests' ports.
+  void deliver(std::span<const netlink::OutgoingFrame> frames);
   const Counters& counters() const noexcept { return counters_; }
 
  private:

@@ -140,8 +140,9 @@ void Programmer::write(const SetFdb& change, Network& network, std::size_t index
   network.locals.erase(mac);
   network.unconfirmed.erase(mac);
   network.remotes.insert(mac);
-  enqueue(Change::kReplace, entry_to(network, mac, change.vtep),
-          {index, false, [&network, mac] { network.remotes.erase(mac); }});
+  FdbEntry entry = entry_to(network, mac, change.vtep);
+  entry.vni = change.target;
+  enqueue(Change::kReplace, entry, {index, false, [&network, mac] { network.remotes.erase(mac); }});
 }
 
 void Programmer::write(const SetLocalFdb& change, Network& network, std::size_t index) {
@@ -219,6 +220,10 @@ void Programmer::adopt_entry(Vni vni, Network& network, const FdbEntry& entry,
     network.punts.push_back(entry);
     return;
   }
+  if ((entry.flags & NTF_ROUTER) != 0) {
+    network.router.mac = entry.mac;
+    return;
+  }
   const Vtep vtep{entry.destination.value_or(nowhere_), entry.port == 0 ? port_ : entry.port};
   if (entry.mac.is_multicast()) {
     auto& list = network.lists[entry.mac];
@@ -228,8 +233,19 @@ void Programmer::adopt_entry(Vni vni, Network& network, const FdbEntry& entry,
     network.unconfirmed.insert(entry.mac);
   } else {
     network.remotes.insert(entry.mac);
-    adopted.fdb.push_back({{vni, entry.mac}, vtep});
+    adopted.fdb.push_back({{vni, entry.mac}, vtep, entry.vni});
   }
+}
+
+void Programmer::adopt_neighbour(Vni vni, Network& network, const netlink::NeighbourEntry& entry,
+                                 Datapath::Adopted& adopted) const {
+  if (entry.state != State::kPermanent || !entry.mac.is_unicast()) return;
+  if (entry.mac == network.router.mac) {
+    network.router.gateways.push_back(entry.ip);
+    return;
+  }
+  network.neighbours.insert(entry.ip);
+  adopted.neighbours.push_back({{vni, entry.ip}, entry.mac});
 }
 
 Result<Datapath::Adopted> Programmer::adopt(Vni vni) {
@@ -245,11 +261,8 @@ Result<Datapath::Adopted> Programmer::adopt(Vni vni) {
   for (const auto& entry : *entries) adopt_entry(vni, network->second, entry, adopted);
   for (const auto& [mac, list] : network->second.lists)
     adopted.groups.push_back({{vni, mac}, {list.begin(), list.end()}});
-  for (const auto& entry : *neighbours) {
-    if (entry.state != State::kPermanent || !entry.mac.is_unicast()) continue;
-    network->second.neighbours.insert(entry.ip);
-    adopted.neighbours.push_back({{vni, entry.ip}, entry.mac});
-  }
+  for (const auto& entry : *neighbours) adopt_neighbour(vni, network->second, entry, adopted);
+  adopted.router = network->second.router;
   return adopted;
 }
 

@@ -11,6 +11,11 @@
 // one batch: a frame in between is punted like one of a new group. Every other change has no such
 // moment, and none ever has a second copy.
 //
+// The network's router, which is nowhere: its gateway addresses are neighbours, so that the kernel
+// answers for them, and its MAC is an entry with the flag `router`, at which the kernel routes
+// (`rsc`): what is addressed to it goes where the neighbour of its IP destination is, and without
+// one where the entry says.
+//
 // Belongs to the loop thread.
 #pragma once
 
@@ -26,6 +31,7 @@
 
 #include "agent/action.h"
 #include "agent/datapath/datapath.h"
+#include "agent/router.h"
 #include "core/result.h"
 #include "netlink/batch.h"
 #include "netlink/neighbour.h"
@@ -63,6 +69,19 @@ class Programmer {
   Status set_punt(Vni vni, const IpAddress& gateway, IfIndex via);
   Status clear_punt(Vni vni);
 
+  // --- the router (programmer_router.cc)
+  // Where frames to the router go that the kernel cannot route.
+  struct Unrouted {
+    IpAddress destination;
+    std::optional<IfIndex> via;
+  };
+  // Makes the network's router this one, or none when it has no gateways. May be repeated: what is
+  // there already is written again.
+  Status set_router(Vni vni, const Router& router, const Unrouted& unrouted);
+  // Whether the kernel needs this entry for the router.
+  bool is_router(const MacKey& key) const;
+  bool is_gateway(const IpKey& key) const;
+
   // In order. The result names what was refused; deleting what is absent is not.
   std::vector<RefusedChange> apply(std::span<const KernelChange> changes);
 
@@ -96,6 +115,7 @@ class Programmer {
     std::unordered_set<IpAddress> neighbours;
     std::set<MacAddress> unconfirmed;      // of `locals`: adopted
     std::vector<netlink::FdbEntry> punts;  // all-zero entries, as far as known
+    Router router;                         // without gateways: none
   };
   // What one request of the batch stands for.
   struct Pending {
@@ -121,6 +141,8 @@ class Programmer {
   void commit(std::vector<RefusedChange>& refused);
   Missing restore(Vni vni, const Network& before);
 
+  void adopt_neighbour(Vni vni, Network& network, const netlink::NeighbourEntry& entry,
+                       Datapath::Adopted& adopted) const;
   netlink::FdbEntry entry_to(const Network& network, const MacAddress& mac, const Vtep& vtep) const;
   netlink::FdbEntry entry_to_nowhere(const Network& network, const MacAddress& mac) const;
   void adopt_entry(Vni vni, Network& network, const netlink::FdbEntry& entry,

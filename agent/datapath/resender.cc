@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/frames/routed.h"
+
 namespace dove::agent {
 namespace {
 
@@ -35,6 +37,11 @@ void Resender::collect(std::span<Resend> resends) {
   items_.clear();
   for (auto& resend : resends)
     for (auto& packet : resend.packets.packets) {
+      const bool routed = resend.target || resend.macs;
+      if (routed && !change_inner(packet, {resend.target, resend.macs})) {
+        ++counters_.errors;
+        continue;
+      }
       items_.push_back({std::move(packet), resend.vtep, std::nullopt});
       items_.back().plain = parse_plain(items_.back().packet);
     }

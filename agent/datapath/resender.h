@@ -1,6 +1,7 @@
 // Sends punted packets on, when it is known where to.
 //
-// A packet is sent as the kernel made it, but for the outer destination: its source port, and so
+// A packet is sent as the kernel made it, but for the outer destination and what routing changes of
+// the frame inside: its source port, and so
 // its flow's path through the underlay, stays. In a storm of misses, runs of equal datagrams for
 // one host go together, which costs a small part of it; such a run has one source port, and its
 // packets go by one path.

@@ -19,20 +19,25 @@ NftRunner::Done status_only(Walls::Done done) {
 
 Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options, std::set<IpAddress> vteps,
                                             NftRunner::Executor executor) {
-  const auto text =
-      base_ruleset(options) + known_vteps(options, VtepChange{{vteps.begin(), vteps.end()}, {}});
+  const auto text = base_ruleset(options) + policy_base() +
+                    known_vteps(options, VtepChange{{vteps.begin(), vteps.end()}, {}});
   if (auto raised = run_nft(NftCall::transaction(text)); !raised) return raised.error();
   const bool untracked = run_nft(NftCall::transaction(untracked_ruleset(options))).ok();
   const auto listing = run_nft({{"-j", "list", "map", "bridge", "dove", "walled"}, {}});
   if (!listing) return listing.error();
   auto ports = parse_ports(*listing);
   if (!ports) return ports.error();
+  const auto policies = run_nft({{"-j", "list", "map", "bridge", "dove", "denied_to"}, {}});
+  if (!policies) return policies.error();
+  const auto with_policies = parse_policies(*policies);
+  if (!with_policies) return with_policies.error();
   // Behind our own first transaction, which it must not see.
   auto monitor = netlink::RulesetMonitor::open(kWallTable);
   if (!monitor) return monitor.error();
   std::unique_ptr<Walls> walls{new Walls{options, std::move(executor), std::move(*monitor),
                                          std::move(*ports), std::move(vteps)}};
   walls->untracked_ = untracked;
+  for (const Vni vni : *with_policies) walls->policies_.emplace(vni, std::nullopt);
   return walls;
 }
 
@@ -81,11 +86,13 @@ void Walls::wall_port(const WalledPort& port, Done done) {
 }
 
 void Walls::renew(Done done) {
-  std::string text = base_ruleset(options_);
+  std::string text = base_ruleset(options_) + policy_base();
   if (untracked_) text += untracked_ruleset(options_);
   text += only_these_ ? known_vteps(options_, vteps_)
                       : known_vteps(options_, VtepChange{{vteps_.begin(), vteps_.end()}, {}});
   for (const auto& [device, port] : claimed_) text += port_ruleset(options_, port);
+  for (const auto& [vni, policy] : policies_)
+    if (policy) text += policy_ruleset(vni, *policy);
   runner_.run(NftCall::transaction(std::move(text)), status_only(std::move(done)));
 }
 
@@ -132,6 +139,26 @@ std::vector<std::string> Walls::unclaimed() const {
   for (const auto& [device, number] : ports_)
     if (claimed_.count(device) == 0) devices.push_back(device);
   return devices;
+}
+
+void Walls::set_policy(Vni vni, const NetworkPolicy& policy, Done done) {
+  if (policy.denied.empty()) return remove_policy(vni, std::move(done));
+  auto& known = policies_[vni];
+  if (known == policy) return;
+  known = policy;
+  runner_.run(NftCall::transaction(policy_ruleset(vni, policy)), status_only(std::move(done)));
+}
+
+void Walls::remove_policy(Vni vni, Done done) {
+  if (policies_.erase(vni) == 0) return;
+  runner_.run(NftCall::transaction(policy_removal(vni)), status_only(std::move(done)));
+}
+
+std::vector<Vni> Walls::unclaimed_policies() const {
+  std::vector<Vni> networks;
+  for (const auto& [vni, policy] : policies_)
+    if (!policy) networks.push_back(vni);
+  return networks;
 }
 
 void Walls::counters(std::function<void(Result<Counters>)> done) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "agent/datapath/nft.h"
+#include "agent/datapath/policy_ruleset.h"
 #include "agent/datapath/ruleset.h"
 #include "core/result.h"
 #include "netlink/ruleset_monitor.h"
@@ -44,6 +45,14 @@ class Walls {
 
   // The VTEPs of all other hosts; VXLAN comes in from no others. One transaction, of what differs.
   void set_vteps(std::set<IpAddress> vteps, Done done);
+
+  // --- policies
+  // What a network exchanges no packet with; a policy that denies nothing is none. One transaction;
+  // none, and no call of `done`, when nothing changes. renew() makes again what failed.
+  void set_policy(Vni vni, const NetworkPolicy& policy, Done done);
+  void remove_policy(Vni vni, Done done);
+  // Networks with policies that nobody set since raise().
+  std::vector<Vni> unclaimed_policies() const;
 
   // Devices with walls that nobody asked for by number_port() since raise().
   std::vector<std::string> unclaimed() const;
@@ -82,6 +91,7 @@ class Walls {
   std::set<IpAddress> vteps_;
   bool only_these_ = false;  // the kernel has no others than vteps_
   bool untracked_ = false;   // the kernel has connection tracking, and rules for it stand
+  std::map<Vni, std::optional<NetworkPolicy>> policies_;  // empty: an earlier doved's
   NftRunner runner_;
 };
 

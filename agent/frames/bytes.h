@@ -71,6 +71,7 @@ inline std::uint16_t checksum_update(std::uint16_t checksum, ByteView before,
 }
 
 inline constexpr std::size_t kEthernetHeader = 14;
+inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
 inline constexpr std::uint16_t kEtherTypeArp = 0x0806;
 inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 

@@ -20,6 +20,15 @@ constexpr std::size_t kUdpHeader = 8;
 constexpr std::size_t kInnerEnd = 30;  // UDP, VXLAN and inner Ethernet headers
 constexpr std::uint8_t kVniFlag = 0x08;
 
+// `frame` begins with its Ethernet header.
+std::optional<IpAddress> ip_destination(ByteView frame) noexcept {
+  const ByteView packet = frame.subspan(kEthernetHeader);
+  const std::uint16_t type = get16(frame, 12);
+  if (type == kEtherTypeIpv4 && packet.size() >= 20) return get_ip4(packet, 16);
+  if (type == kEtherTypeIpv6 && packet.size() >= 40) return get_ip6(packet, 24);
+  return std::nullopt;
+}
+
 bool is_ipv4_udp(ByteView packet) noexcept {
   if (packet.size() < kIpv4Header || get8(packet, 0) >> 4U != 4) return false;
   const std::size_t header = (get8(packet, 0) & 0x0fU) * 4U;
@@ -64,7 +73,7 @@ std::optional<InnerHeader> parse_inner(ByteView packet, const OuterHeader& outer
   const MacAddress destination = get_mac(udp, 16);
   const MacAddress source = get_mac(udp, 22);
   if (!vni || destination.is_zero() || !source.is_unicast()) return std::nullopt;
-  return InnerHeader{{*vni, destination}, source};
+  return InnerHeader{{*vni, destination}, source, ip_destination(udp.subspan(16))};
 }
 
 std::optional<PlainDatagram> parse_plain(ByteView packet) noexcept {

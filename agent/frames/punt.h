@@ -35,6 +35,7 @@ std::optional<OuterHeader> parse_outer(std::span<const std::byte> packet) noexce
 struct InnerHeader {
   MacKey destination;
   MacAddress source;
+  std::optional<IpAddress> ip;  // the destination of the IP packet inside, if there is one
 };
 std::optional<InnerHeader> parse_inner(std::span<const std::byte> packet,
                                        const OuterHeader& outer) noexcept;

@@ -23,7 +23,7 @@ std::optional<PuntedFrame> PuntAssembler::add(std::vector<std::byte> packet, Tim
     ++counters_.malformed;
     return std::nullopt;
   }
-  PuntedFrame frame{inner->destination, inner->source, {}};
+  PuntedFrame frame{inner->destination, inner->source, {}, inner->ip};
   frame.packets.packets.push_back(std::move(packet));
   return frame;
 }
@@ -39,7 +39,7 @@ std::optional<PuntedFrame> PuntAssembler::add_fragment(std::vector<std::byte> pa
   }
   if (!datagram->inner || datagram->payload_bytes != datagram->covered_bytes) return std::nullopt;
   PuntedFrame frame{datagram->inner->destination, datagram->inner->source,
-                    std::move(datagram->packets)};
+                    std::move(datagram->packets), datagram->inner->ip};
   bytes_ -= frame.packets.bytes();
   erase(datagram);
   return frame;

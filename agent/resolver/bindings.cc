@@ -53,6 +53,7 @@ void Resolver::State::on_binding(const MacBinding& binding, Actions& out) {
   if (!accept(binding, *record)) return;
   record->ListNode<InExpected>::leave();
   record->host = binding.host;
+  record->target = binding.target;
   RecordStore::count(*record);
   review_later(*record);
   settle(*record, out);

@@ -19,7 +19,7 @@ void Resolver::State::flood(Network& network, const PuntedFrame& frame, Actions&
   want_group(network, frame.destination.mac, out);
   if (find_group(network, frame.destination.mac) == nullptr) return;
   for (const Vtep& vtep : flood_lists.vteps(network.vni))
-    out.resends.push_back(Resend{frame.packets, vtep});
+    out.resends.push_back(Resend{frame.packets, vtep, {}, {}});
 }
 
 // The record, made if there is room for it; else nullptr.
@@ -77,10 +77,12 @@ void Resolver::State::on_wanted_query(IpRecord& record, const AddressQuery& quer
 
 void Resolver::State::on_wanted_frame(MacRecord& record, PuntedFrame&& frame, Actions& out) {
   settle(record, out);
-  if (const Vtep* to = destination(record)) {
-    out.resends.push_back(Resend{std::move(frame.packets), *to});
+  if (destination(record) != nullptr) {
+    send_on(std::move(frame.packets), record, std::nullopt, out);
   } else if (record.local) {
     count_drop(DropReason::kLocal);
+  } else if (record.known == Known::kDenied) {
+    count_drop(DropReason::kDenied);
   } else if (const auto reason = waiting.add(record, frame.source, std::move(frame.packets), now)) {
     count_drop(*reason);
   }
@@ -93,7 +95,7 @@ void Resolver::State::set_again(MacRecord& record, Actions& out) {
   if (record.local)
     out.kernel.emplace_back(SetLocalFdb{key(record)});
   else
-    out.kernel.emplace_back(SetFdb{key(record), *record.vtep});
+    out.kernel.emplace_back(SetFdb{key(record), *record.vtep, record.vtep_vni});
 }
 
 void Resolver::State::set_again(IpRecord& record, Actions& out) {
@@ -118,7 +120,7 @@ void Resolver::State::on_gone(MacRecord& record, Actions& out) {
 // The kernel may still have what was there before; repair deletes it.
 void Resolver::State::on_refused(const SetFdb& change) {
   MacRecord* const record = records.find(change.key);
-  if (record == nullptr || record->vtep != change.vtep) return;
+  if (record == nullptr || record->vtep != change.vtep || record->vtep_vni != change.target) return;
   record->vtep.reset();
   record->refused_until = now + limits.ask_again;
   RecordStore::count(*record);

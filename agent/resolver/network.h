@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "agent/resolver/key_table.h"
+#include "agent/router.h"
 
 namespace dove::agent {
 
@@ -33,6 +35,7 @@ struct Network {
   List<Record, InUnresolved> unresolved;
   std::size_t unresolved_size = 0;
   std::size_t waiting = 0;
+  std::optional<Router> router;
   std::vector<Group> groups;          // the broadcast one first
   std::size_t well_known_groups = 0;  // of these, the first ones
 };

@@ -57,9 +57,11 @@ struct MacRecord : Record, ListNode<InExpected> {
       : Record{Kind::kMac, in, number}, mac{key} {}
 
   MacAddress mac;
-  bool local = false;        // a guest of this host
-  HostId host{};             // when found
-  std::optional<Vtep> vtep;  // what the kernel's entry says, when there is one; never when local
+  bool local = false;           // a guest of this host
+  HostId host{};                // when found
+  std::optional<Vni> target;    // likewise: the network it is in, when not this one
+  std::optional<Vtep> vtep;     // what the kernel's entry says, when there is one; never when local
+  std::optional<Vni> vtep_vni;  // likewise
   TimePoint expected_at{};
   List<IpRecord, InOwner> ips;
 };
@@ -69,6 +71,7 @@ struct IpRecord : Record, ListNode<InOwner> {
       : Record{Kind::kIp, in, number}, ip{key} {}
 
   IpAddress ip;
+  bool routed = false;                  // packets to it came to the router
   MacRecord* owner = nullptr;           // when found or adopted
   std::optional<MacAddress> neighbour;  // what the kernel's entry says, when there is one
 };

@@ -2,21 +2,23 @@
 
 namespace dove::agent {
 
-// The remote host where it is, when one is known.
+// The host where it is, when one is known: another one, or this one when it is in another network,
+// into which the kernel then hands its frames.
 const Vtep* Resolver::State::destination(const MacRecord& record) const {
-  const bool remote =
-      !record.local && record.known == Known::kFound && !flood_lists.is_self(record.host);
-  return remote ? flood_lists.vtep_of(record.host) : nullptr;
+  if (record.local || record.known != Known::kFound) return nullptr;
+  if (flood_lists.is_self(record.host) && !record.target) return nullptr;
+  return flood_lists.vtep_of(record.host);
 }
 
 void Resolver::State::settle(MacRecord& record, Actions& out) {
   if (const Vtep* to = destination(record)) {
     if (record.vtep || is_wanted(record)) set_fdb(record, *to, out);
-    serve_frames(record, *to, out);
+    serve(record, out);
   } else if (record.local) {
     drop_waiters(record, DropReason::kLocal);
   } else if (record.known != Known::kNothing) {
     delete_entries(record, out);
+    if (record.known == Known::kDenied) drop_waiters(record, DropReason::kDenied);
   }
   record.ips.for_each([&](IpRecord& ip) { settle(ip, out); });
   rest(record);
@@ -28,6 +30,7 @@ void Resolver::State::settle(IpRecord& record, Actions& out) {
     if (record.owner != nullptr && record.owner->local) delete_neighbour(record, out);
     return;
   }
+  if (record.known == Known::kDenied) drop_waiters(record, DropReason::kDenied);
   if (record.known != Known::kFound) return delete_neighbour(record, out);
 
   MacRecord& owner = *record.owner;
@@ -36,19 +39,24 @@ void Resolver::State::settle(IpRecord& record, Actions& out) {
       set_fdb(owner, *to, out);
       set_neighbour(record, out);
     }
-    serve_queries(record, out);
+    serve(record, out);
   } else if (owner.local) {  // on the bridge, where it answers for itself
-    delete_neighbour(record, out);
-    waiting.serve(record, [](Waiter::What&&) {});
+    if (record.routed)
+      set_neighbour(record, out);
+    else
+      delete_neighbour(record, out);
+    serve(record, out);
   }
   if (record.neighbour && record.neighbour != owner.mac) delete_neighbour(record, out);
   rest(record);
 }
 
 void Resolver::State::set_fdb(MacRecord& record, const Vtep& vtep, Actions& out) {
-  if (record.vtep == vtep || now < record.refused_until) return;
-  out.kernel.emplace_back(SetFdb{key(record), vtep});
+  const bool as_it_is = record.vtep == vtep && record.vtep_vni == record.target;
+  if (as_it_is || now < record.refused_until) return;
+  out.kernel.emplace_back(SetFdb{key(record), vtep, record.target});
   record.vtep = vtep;
+  record.vtep_vni = record.target;
   record.installed_at = now;
   ++counters.installed;
 }
@@ -56,7 +64,7 @@ void Resolver::State::set_fdb(MacRecord& record, const Vtep& vtep, Actions& out)
 // Only behind the FDB entry that it needs.
 void Resolver::State::set_neighbour(IpRecord& record, Actions& out) {
   const MacRecord& owner = *record.owner;
-  if (!owner.vtep || record.neighbour == owner.mac || now < record.refused_until) return;
+  if (!is_installed(owner) || record.neighbour == owner.mac || now < record.refused_until) return;
   out.kernel.emplace_back(SetNeighbour{key(record), owner.mac});
   record.neighbour = owner.mac;
   record.installed_at = now;
@@ -81,21 +89,32 @@ void Resolver::State::delete_entries(MacRecord& record, Actions& out) {
   review_later(record);
 }
 
-void Resolver::State::serve_frames(MacRecord& record, const Vtep& vtep, Actions& out) {
+void Resolver::State::serve(MacRecord& record, Actions& out) {
   waiting.serve(record, [&](Waiter::What&& what) {
-    out.resends.push_back(Resend{std::get<PuntedPackets>(std::move(what)), vtep});
+    send_on(std::get<PuntedPackets>(std::move(what)), record, std::nullopt, out);
   });
 }
 
-void Resolver::State::serve_queries(IpRecord& record, Actions& out) {
+void Resolver::State::serve(IpRecord& record, Actions& out) {
   waiting.serve(record, [&](Waiter::What&& what) {
-    answer(std::get<AddressQuery>(what), *record.owner, out);
+    if (const auto* query = std::get_if<AddressQuery>(&what))
+      answer(*query, *record.owner, out);
+    else
+      send_routed(std::get<PuntedPackets>(std::move(what)), *record.owner, out);
   });
 }
 
-// A guest of this host answers by itself, and nobody is told of his own address by others.
+// The kernel answers for its neighbours; but its advertisement to who has no address yet is
+// addressed to ::, which not every guest takes.
+void Resolver::State::answer_for_router(const AddressQuery& query, const MacAddress& mac,
+                                        Actions& out) {
+  if (query.target.ip.is_v6() && !query.source) out.answers.push_back(AnswerQuery{query, mac});
+}
+
+// A guest of this host answers by itself, nobody is told of his own address by others, and what is
+// in another network is not on this wire.
 void Resolver::State::answer(const AddressQuery& query, const MacRecord& owner, Actions& out) {
-  if (owner.local || owner.mac == query.asker) return;
+  if (owner.local || owner.target || owner.mac == query.asker) return;
   out.answers.push_back(AnswerQuery{query, owner.mac});
 }
 

@@ -32,6 +32,8 @@ const char* to_string(DropReason reason) noexcept {
       return "local";
     case DropReason::kForgotten:
       return "forgotten";
+    case DropReason::kUnroutable:
+      return "unroutable";
     case DropReason::kCount:
       break;
   }
@@ -42,7 +44,7 @@ std::vector<Resolver::FdbRow> Resolver::fdb() const {
   std::vector<FdbRow> rows;
   state_->records.for_each_network([&](const Network& network) {
     network.macs.for_each([&](const MacRecord& record) {
-      if (record.vtep) rows.push_back({key(record), *record.vtep, record.host});
+      if (record.vtep) rows.push_back({key(record), *record.vtep, record.host, record.vtep_vni});
     });
   });
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
@@ -64,7 +66,9 @@ std::vector<Resolver::NeighbourRow> Resolver::neighbours() const {
   std::vector<NeighbourRow> rows;
   state_->records.for_each_network([&](const Network& network) {
     network.ips.for_each([&](const IpRecord& record) {
-      if (record.neighbour) rows.push_back({key(record), *record.neighbour});
+      if (record.neighbour)
+        rows.push_back({key(record), *record.neighbour,
+                        record.owner != nullptr ? record.owner->vtep_vni : std::nullopt});
     });
   });
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.key < b.key; });

@@ -2,6 +2,7 @@
 //
 //   world.cc     hosts, networks, groups, guests of this host
 //   events.cc    what guests and kernel want
+//   route.cc     frames to the router, and where frames go that waited
 //   bindings.cc  what the controller says
 //   settle.cc    what follows for the kernel and for those who wait
 //   review.cc    what time brings: asks again, ends of interest, repairs
@@ -56,6 +57,16 @@ struct Resolver::State {
   void on_refused(const SetNeighbour& change);
   void repair_later(const Key& key);
 
+  // --- route.cc
+  void route(Network& network, PuntedFrame&& frame, Actions& out);
+  void on_wanted_packet(IpRecord& record, PuntedFrame&& frame, Actions& out);
+  bool leads_here(const MacRecord& to) const {
+    return to.local || (to.known == Known::kFound && flood_lists.is_self(to.host));
+  }
+  void send_on(PuntedPackets&& packets, const MacRecord& to, const std::optional<RoutedMacs>& macs,
+               Actions& out) const;
+  void send_routed(PuntedPackets&& packets, const MacRecord& to, Actions& out) const;
+
   // --- bindings.cc
   template <class Binding, class R>
   bool accept(const Binding& binding, R& record);
@@ -80,12 +91,13 @@ struct Resolver::State {
   void set_neighbour(IpRecord& record, Actions& out);
   void delete_neighbour(IpRecord& record, Actions& out);
   void delete_entries(MacRecord& record, Actions& out);
-  void serve_frames(MacRecord& record, const Vtep& vtep, Actions& out);
-  void serve_queries(IpRecord& record, Actions& out);
+  void serve(MacRecord& record, Actions& out);
+  void serve(IpRecord& record, Actions& out);
   bool is_answerable(const MacRecord& owner) const {
     return owner.local || destination(owner) != nullptr;
   }
   static void answer(const AddressQuery& query, const MacRecord& owner, Actions& out);
+  static void answer_for_router(const AddressQuery& query, const MacAddress& mac, Actions& out);
   void rest(Record& record) const;
   void drop_waiters(Record& record, DropReason reason);
 

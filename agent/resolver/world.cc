@@ -95,6 +95,7 @@ void Resolver::State::add_local(Network& network, const MacAddress& mac, Actions
   if (record.local) return;
   record.local = true;
   record.vtep.reset();
+  record.vtep_vni.reset();
   record.installed_at = now;
   RecordStore::count(record);
   out.kernel.emplace_back(SetLocalFdb{key(record)});
@@ -104,6 +105,7 @@ void Resolver::State::add_local(Network& network, const MacAddress& mac, Actions
 // What the controller said of it holds again; the IPs that lead there may now be neighbours.
 void Resolver::State::remove_local(MacRecord& record, Actions& out) {
   record.local = false;
+  record.ips.for_each([&](IpRecord& ip) { delete_neighbour(ip, out); });
   out.kernel.emplace_back(DeleteFdb{key(record)});
   RecordStore::count(record);
   record.ips.for_each([&](IpRecord& ip) { review_later(ip); });

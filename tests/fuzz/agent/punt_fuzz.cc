@@ -1,10 +1,13 @@
-// Whatever comes out of the punt: no crash, what is held stays within its bounds, and every packet
-// of a frame can be sent on and is then still a valid packet of the same frame. The input is a
-// series of packets, each behind two bytes: its length, and how much later it comes and whether its
-// lengths and IP checksum are made right first. An IPv6 packet stays one.
+// Whatever comes out of the punt: no crash, what is held stays within its bounds, every packet of a
+// frame can be sent on and is then still a valid packet of the same frame, routed or not, and the
+// frame can be put together. The input is a series of packets, each behind two bytes: its length,
+// and how much later it comes and whether its lengths and IP checksum are made right first. An IPv6
+// packet stays one.
 #include "agent/frames/bytes.h"
+#include "agent/frames/echo.h"
 #include "agent/frames/outer_ipv6.h"
 #include "agent/frames/punt.h"
+#include "agent/frames/routed.h"
 #include "tests/fuzz/agent/must.h"
 
 namespace dove::agent::fuzz {
@@ -47,6 +50,27 @@ void send_on(PuntedFrame& frame) {
   }
 }
 
+void route_on(PuntedFrame& frame) {
+  const MacAddress to{{2, 0, 0, 0, 0, 1}};
+  const MacAddress router{{2, 0, 0, 0, 0, 2}};
+  for (auto& packet : frame.packets.packets) {
+    must(change_inner(packet, {Vni::from(7), RoutedMacs{to, router}}));
+    const auto outer = parse_outer(packet);
+    must(outer.has_value());
+    const auto inner = parse_inner(packet, *outer);
+    if (inner) must(inner->destination == MacKey{*Vni::from(7), to} && inner->source == router);
+  }
+}
+
+void answer(const PuntedFrame& frame) {
+  const auto request = inner_frame(frame.packets);
+  must(request.has_value());
+  const auto reply = build_echo_reply(*request);
+  if (!reply) return;
+  must(reply->size() <= request->size() && get_mac(*reply, 0) == frame.source);
+  must(!build_echo_reply(*reply));
+}
+
 }  // namespace
 }  // namespace dove::agent::fuzz
 
@@ -68,7 +92,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if ((how & 1U) != 0) fuzz::make_header_right(packet);
     now += std::chrono::milliseconds{how >> 1U};
     auto frame = assembler.add(std::move(packet), now);
-    if (frame) fuzz::send_on(*frame);
+    if (frame) {
+      fuzz::answer(*frame);
+      fuzz::send_on(*frame);
+      fuzz::route_on(*frame);
+    }
     fuzz::must(assembler.held_datagrams() <= limits.datagrams);
     fuzz::must(assembler.held_bytes() <= limits.bytes);
     fuzz::must((assembler.held_datagrams() == 0) == (assembler.held_bytes() == 0));

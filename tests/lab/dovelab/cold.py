@@ -59,8 +59,8 @@ def _stays_cold(a, b, length=0.03):
 def remove_entries(host, vni, macs, ips):
     """By hand, those that lead these MACs to other hosts, and the neighbours with these addresses."""
     device = f"dvx{vni}"
-    fdb = [f"fdb del {row['mac']} dev {device} dst {row['dst']} self" for row in host.fdb(vni)
-           if row["mac"] in macs and row["dst"] != "0.0.0.0"]
+    fdb = [f"fdb del {row['mac']} dev {device} dst {row['dst']} {_vni(row)} self"
+           for row in host.fdb(vni) if row["mac"] in macs and row["dst"] != "0.0.0.0"]
     neighbours = [f"neigh del {row['dst']} dev {device}" for row in host.neighbours(vni)
                   if row["dst"] in ips]
     # -force: doved may withdraw the one with the other, before us.
@@ -71,13 +71,18 @@ def remove_entries(host, vni, macs, ips):
             check=False)
 
 
+def _vni(row):
+    """Of an entry that routes; the kernel deletes only what is named in full."""
+    return f"vni {row['vni']}" if "vni" in row else ""
+
+
 def forget_everything(lab, timeout=5):
     """Every pair of the lab cold at once: all remote entries and neighbours removed."""
     for host in lab.hosts.values():
         for network in lab.networks.values():
             vni = network["vni"]
             rows = host.fdb(vni)
-            macs = {row["mac"] for row in rows if _unicast(row["mac"])}
+            macs = {row["mac"] for row in rows if is_unicast(row)}
             _remove_unicast(host, vni, macs)
     for guest in lab.guests.values():
         if guest.host:
@@ -85,8 +90,8 @@ def forget_everything(lab, timeout=5):
     wait_until("nothing is installed", lambda: not _left(lab), timeout)
 
 
-def _unicast(mac):
-    return not int(mac[:2], 16) & 1 and mac != "00:00:00:00:00:00"
+def is_unicast(row):
+    return not int(row["mac"][:2], 16) & 1 and row["mac"] != "00:00:00:00:00:00"
 
 
 def _remove_unicast(host, vni, macs):
@@ -97,5 +102,5 @@ def _remove_unicast(host, vni, macs):
 def _left(lab):
     return json.dumps([
         [host.name, row["mac"]] for host in lab.hosts.values() for net in lab.networks.values()
-        for row in host.fdb(net["vni"]) if _unicast(row["mac"]) and row["dst"] != "0.0.0.0"
+        for row in host.fdb(net["vni"]) if is_unicast(row) and row["dst"] != "0.0.0.0"
     ]) != "[]"

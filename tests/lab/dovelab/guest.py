@@ -87,6 +87,15 @@ class Guest:
         for ip in self.ips:
             self.ip("address", "add", f"{ip}/{self._prefix_length(ip)}", "dev", "eth0")
         self.ip("link", "set", "eth0", "up")
+        if self.lab.networks[self.network].get("routed"):
+            for gateway in self.gateways:
+                self.ip("route", "add", "default", "via", gateway)
+
+    @property
+    def gateways(self):
+        """Of the subnets that its addresses are in: their first addresses."""
+        prefixes = [ipaddress.ip_network(p) for p in self.lab.networks[self.network]["subnets"]]
+        return [str(p[1]) for p in prefixes if any(ipaddress.ip_address(i) in p for i in self.ips)]
 
     def _prefix_length(self, ip):
         for prefix in self.lab.networks[self.network]["subnets"]:

@@ -82,8 +82,15 @@ class Host:
         return next(link["address"] for link in self.links() if link["ifname"] == device)
 
     def fdb(self, vni):
-        """The entries of the network's VXLAN device itself (not those of the bridge). What leads
-        nowhere leads to 0.0.0.0, over an IPv6 underlay too."""
+        """The entries of the network's VXLAN device itself (not those of the bridge), without the
+        router's. What leads nowhere leads to 0.0.0.0, over an IPv6 underlay too."""
+        return [row for row in self.all_fdb(vni) if "router" not in row["flags"]]
+
+    def router_mac(self, vni):
+        """Of the network's router on this host; None when there is none."""
+        return next((row["mac"] for row in self.all_fdb(vni) if "router" in row["flags"]), None)
+
+    def all_fdb(self, vni):
         done = run("bridge", "-n", self.netns, "-j", "fdb", "show", "dev", f"dvx{vni}", check=False)
         rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
         return [{**row, "dst": "0.0.0.0" if row["dst"] == "::" else row["dst"]} for row in rows
@@ -94,7 +101,9 @@ class Host:
         return [row for row in self.fdb(vni) if row["mac"] == mac and row["dst"] != "0.0.0.0"]
 
     def neighbours(self, vni):
+        """Without the gateways."""
         done = self.ip("-j", "neigh", "show", "dev", f"dvx{vni}", "nud", "all", check=False)
         rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
-        return [row for row in rows if "lladdr" in row
+        router = self.router_mac(vni) if rows else None
+        return [row for row in rows if row.get("lladdr", router) != router
                 and not row["dst"].startswith(("ff", "224.", "239."))]

@@ -14,6 +14,7 @@
                           "ips": ["10.1.0.11", "fd00:1::11"], "kind": "veth", "security": "off"}}
     }
 
+A network with "routed": true has guests with default routes to its gateways.
 A guest without a host is an endpoint without a port. VNI, MAC and addresses that are left out are
 chosen by the controller. A guest of kind "tap" sits behind a TAP device instead of a veth. Port
 security is on unless it is "off".

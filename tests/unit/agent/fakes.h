@@ -136,6 +136,7 @@ class FakeHost final : public PortHost {
   std::set<MacKey> locals;
   std::set<Vni> networks;
   std::vector<std::string> troubles;
+  std::vector<NetworkSettings> heard;
   std::map<std::string, Port::State> shown;
   std::string fail;
   int saves = 0;
@@ -179,6 +180,7 @@ class FakeHost final : public PortHost {
     done(call("save"));
   }
   HostId self() const override { return directory_.self; }
+  void on_settings(const NetworkSettings& settings) override { heard.push_back(settings); }
   void on_port(const Port& port, bool deleted) override {
     deleted ? void(shown.erase(port.dev)) : void(shown[port.dev] = port.state);
   }

@@ -60,6 +60,23 @@ inline constexpr char kListenerReport[] =
     "00ff fe00 000a ff02 0000 0000 0000 0000 0000 0000 0016 3a00 0502 0000 0100 8f00"
     "71f5 0000 0001 0400 0000 ff02 0000 0000 0000 0000 0001 ff00 000a";
 
+// 10.1.0.1 > 10.1.0.2: echo request of 8 bytes, and the reply
+inline constexpr char kEchoRequest[] =
+    "0200 0000 000b 0200 0000 000a 0800 4500 0024 a0c7 4000 4001 860d 0a01 0001 0a01"
+    "0002 0800 c9ba 2234 0001 0001 0203 0405 0607";
+inline constexpr char kEchoReply[] =
+    "0200 0000 000a 0200 0000 000b 0800 4500 0024 34d4 0000 4001 3201 0a01 0002 0a01"
+    "0001 0000 d1ba 2234 0001 0001 0203 0405 0607";
+// fd00:1::1 > fd00:1::2: echo request of 9 bytes, and the reply
+inline constexpr char kEchoRequest6[] =
+    "0200 0000 000b 0200 0000 000a 86dd 6002 c0b4 0011 3a40 fd00 0001 0000 0000 0000"
+    "0000 0000 0001 fd00 0001 0000 0000 0000 0000 0000 0002 8000 4f67 2235 0001 0001"
+    "0203 0405 0607 08";
+inline constexpr char kEchoReply6[] =
+    "0200 0000 000a 0200 0000 000b 86dd 6009 673e 0011 3a40 fd00 0001 0000 0000 0000"
+    "0000 0000 0002 fd00 0001 0000 0000 0000 0000 0000 0001 8100 4e67 2235 0001 0001"
+    "0203 0405 0607 08";
+
 // What a VXLAN device (VNI 100, VTEP 192.0.2.1) sent into a TUN at 169.254.7.1, for guest
 // 02:00:00:00:00:0b from 02:00:00:00:00:0a: a ping of 8 bytes, and one of 150 with the TUN's MTU at
 // 116.

@@ -83,6 +83,26 @@ TEST_CASE("ports: add does everything, in the right order") {
   CHECK(bench.ports.state({}).ports.size() == 1);
 }
 
+TEST_CASE("ports: what the controller says of a network is told, and nothing older") {
+  Bench bench;
+  bench.directory.networks.at("blue").revision = 5;
+  REQUIRE(bench.add("tap0", "vm1"));
+  REQUIRE(bench.host.heard.size() == 1);
+  CHECK(bench.host.heard.back().name == "blue");
+  auto settings = bench.directory.networks.at("blue");
+  settings.denied = {*Prefix::parse("10.2.0.0/24")};
+  bench.ports.on_network(settings);
+  REQUIRE(bench.host.heard.size() == 2);
+  CHECK(bench.host.heard.back().denied == settings.denied);
+  settings.revision = 4;
+  bench.ports.on_network(settings);
+  settings.vni = *Vni::from(200);  // not here
+  bench.ports.on_network(settings);
+  CHECK(bench.host.heard.size() == 2);
+  bench.ready();
+  CHECK(bench.host.heard.size() == 3);
+}
+
 TEST_CASE("ports: a second port of a network joins nothing again") {
   Bench bench;
   REQUIRE(bench.add("tap0", "vm1"));

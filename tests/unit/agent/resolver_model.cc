@@ -12,6 +12,8 @@ MacAddress mac_at(std::uint32_t n) {
   return MacAddress{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(n)}};
 }
 
+const Router kRouter{MacAddress{{2, 0xd0, 0, 0, 0, 1}}, {IpAddress::v4(0x0afffffe)}};
+
 }  // namespace
 
 ResolverModel::ResolverModel(const Limits& limits, bool refusals, Choose choose)
@@ -23,6 +25,7 @@ ResolverModel::ResolverModel(const Limits& limits, bool refusals, Choose choose)
   start_session(true);
   for (const Vni vni : networks_) {
     resolver_->add_network(vni, out_);
+    resolver_->set_router(vni, kRouter);
     open_.insert(vni);
   }
   end_turn();
@@ -68,7 +71,7 @@ void ResolverModel::step() {
 
 void ResolverModel::guest_does_something() {
   const std::uint32_t guest = choose_(kGuests);
-  switch (choose_(5)) {
+  switch (choose_(6)) {
     case 0:
       return resolver_->on_event(MacMiss{any_mac()}, now_, out_);
     case 1:
@@ -80,15 +83,25 @@ void ResolverModel::guest_does_something() {
           AddressQuery{IfIndex{static_cast<int>(guest)}, target, mac_at(guest), source}, now_,
           out_);
     }
+    case 3:
+      return send_packet(any_ip(), guest);
     default:
       return send_frame(any_mac(), guest);
   }
 }
 
 void ResolverModel::send_frame(const MacKey& to, std::uint32_t guest) {
+  send({to, mac_at(guest), {}, {}}, to, guest);
+}
+
+void ResolverModel::send_packet(const IpKey& to, std::uint32_t guest) {
+  routed_.insert(to);
+  send({{to.vni, kRouter.mac}, mac_at(guest), {}, to.ip}, to, guest);
+}
+
+void ResolverModel::send(PuntedFrame&& frame, const Key& to, std::uint32_t guest) {
   const std::uint32_t number = ++frames_;
   flying_.emplace(number, Frame{to, guest, number});
-  PuntedFrame frame{to, mac_at(guest), {}};
   auto& bytes = frame.packets.packets.emplace_back(64);
   std::memcpy(bytes.data(), &number, sizeof number);
   resolver_->on_event(std::move(frame), now_, out_);
@@ -97,17 +110,31 @@ void ResolverModel::send_frame(const MacKey& to, std::uint32_t guest) {
 void ResolverModel::endpoint_changes() {
   if (chance(2)) {
     const MacKey key = any_mac();
-    if (!locals_.contains(key))
-      place(key, chance(3) ? std::nullopt : std::optional{2 + choose_(3)});
+    if (locals_.contains(key)) return;
+    policy_changes(key);
+    targets_.erase(key);
+    const bool elsewhere = chance(3);
+    if (elsewhere) targets_.emplace(key, networks_[key.vni == networks_[0] ? 1 : 0]);
+    place(key, chance(3) ? std::nullopt : std::optional{elsewhere ? any_host() : 2 + choose_(3)});
   } else {
-    give(any_ip(), chance(3) ? std::nullopt : std::optional{mac_at(choose_(kKeys))});
+    const IpKey key = any_ip();
+    policy_changes(key);
+    give(key, chance(3) ? std::nullopt : std::optional{mac_at(choose_(kKeys))});
   }
+}
+
+void ResolverModel::policy_changes(const Key& key) {
+  if (chance(6))
+    denied_.insert(key);
+  else
+    denied_.erase(key);
 }
 
 // A guest of this host comes or goes; the controller knows a little later, or not at all.
 void ResolverModel::port_changes() {
   const MacKey key = any_mac();
   if (!open_.contains(key.vni)) return;
+  targets_.erase(key);
   if (locals_.erase(key) == 0) {
     locals_.insert(key);
     resolver_->add_local(key, out_);
@@ -159,6 +186,7 @@ void ResolverModel::network_changes() {
   if (open_.erase(vni) == 0) {
     open_.insert(vni);
     resolver_->add_network(vni, out_);
+    resolver_->set_router(vni, kRouter);
     if (online_) tell_members(vni);
     return;
   }
@@ -170,6 +198,7 @@ void ResolverModel::network_changes() {
   std::erase_if(told_macs_, of_network);
   std::erase_if(told_ips_, of_network);
   std::erase_if(locals_, [&](const MacKey& key) { return key.vni == vni; });
+  std::erase_if(routed_, [&](const IpKey& key) { return key.vni == vni; });
 }
 
 void ResolverModel::members_change() {
@@ -202,11 +231,12 @@ void ResolverModel::doved_restarts() {
     for (const auto& [key, vteps] : groups_)
       if (key.vni == vni) groups.push_back({key, vteps});
     resolver_->adopt_network(vni, groups, out_);
+    resolver_->set_router(vni, kRouter);
   }
   // Local entries of ports that are no more are not the resolver's to find.
   std::erase_if(fdb_, [&](const auto& e) { return !e.second && !locals_.contains(e.first); });
-  for (const auto& [key, vtep] : fdb_)
-    if (vtep) resolver_->adopt_fdb(key, *vtep);
+  for (const auto& [key, entry] : fdb_)
+    if (entry) resolver_->adopt_fdb(key, entry->vtep, entry->target);
   for (const auto& [key, mac] : neighbours_) resolver_->adopt_neighbour(key, mac);
   for (const MacKey& key : locals_) resolver_->add_local(key, out_);
 }
@@ -276,8 +306,11 @@ MacBinding ResolverModel::binding_of(const MacKey& key) const {
   const auto placed = places_.find(key);
   if (placed == places_.end()) return binding;
   binding.revision = placed->second.second;
-  if (placed->second.first == 0) return binding;
+  if (denied_.contains(key)) binding.verdict = Verdict::kDenied;
+  if (placed->second.first == 0 || denied_.contains(key)) return binding;
   binding.verdict = Verdict::kFound;
+  if (const auto target = targets_.find(key); target != targets_.end())
+    binding.target = target->second;
   binding.host = id_of(placed->second.first);
   return binding;
 }
@@ -287,7 +320,8 @@ IpBinding ResolverModel::binding_of(const IpKey& key) const {
   const auto owned = owners_.find(key);
   if (owned == owners_.end()) return binding;
   binding.revision = owned->second.second;
-  if (!owned->second.first) return binding;
+  if (denied_.contains(key)) binding.verdict = Verdict::kDenied;
+  if (!owned->second.first || denied_.contains(key)) return binding;
   binding.verdict = Verdict::kFound;
   binding.mac = *owned->second.first;
   return binding;

@@ -5,7 +5,8 @@
 //
 // Judged at every step: nothing leads where the last word told does not say; a neighbour stands
 // only on an FDB entry; frames of one sender to one MAC stay in order and go where the MAC is;
-// nobody is told his own address; memory is within the limits. And in calm, when every word has
+// packets to the router go to who has their address, with the MACs that routing gives them; nobody
+// is told his own address; memory is within the limits. And in calm, when every word has
 // arrived: what is in the kernel is the truth, and what is missed gets there.
 #pragma once
 
@@ -41,9 +42,13 @@ class ResolverModel {
 
   using Binding = std::variant<MacBinding, IpBinding>;
   struct Frame {
-    MacKey to;
+    Key to;  // an IP's, when it is for the router
     std::uint32_t guest;
     std::uint32_t number;
+  };
+  struct Entry {
+    Vtep vtep;
+    std::optional<Vni> target;
   };
 
   // --- choices
@@ -56,6 +61,9 @@ class ResolverModel {
   // --- what happens
   void guest_does_something();
   void send_frame(const MacKey& to, std::uint32_t guest);
+  void send_packet(const IpKey& to, std::uint32_t guest);
+  void send(PuntedFrame&& frame, const Key& to, std::uint32_t guest);
+  void policy_changes(const Key& key);
   void endpoint_changes();
   void port_changes();
   void host_changes();
@@ -93,10 +101,15 @@ class ResolverModel {
   void on_change(const DeleteGroup&) {}
   void on_answer(const AnswerQuery& answer);
   void on_resend(const Resend& resend);
+  void on_deliver(const Deliver& delivery);
+  std::optional<Frame> landed(const PuntedPackets& packets);
+  std::optional<MacKey> receiver(const Frame& frame, const std::optional<RoutedMacs>& macs);
 
   // --- judgement
   void expect(bool holds, const char* what);
-  bool may_lead(const MacKey& key, const Vtep& vtep) const;
+  bool may_lead(const MacKey& key, const Entry& entry) const;
+  bool may_stand(const IpKey& key, const MacAddress& mac) const;
+  bool is_there(const MacKey& key, const Entry& entry) const;
   void judge_kernel();
   void judge_bounds();
   void judge_truth();
@@ -117,6 +130,8 @@ class ResolverModel {
   bool online_ = false;
   std::map<MacKey, std::pair<std::uint32_t, std::uint64_t>> places_;  // host (0: none), revision
   std::map<IpKey, std::pair<std::optional<MacAddress>, std::uint64_t>> owners_;
+  std::map<MacKey, Vni> targets_;  // of those that are in another network
+  std::set<Key> denied_;
   std::map<std::uint32_t, Vtep> vteps_;             // of hosts
   std::map<Vni, std::set<std::uint32_t>> members_;  // hosts that have a network
   std::set<Key> interest_;
@@ -127,10 +142,11 @@ class ResolverModel {
 
   std::set<Vni> open_;
   std::set<MacKey> locals_;
-  std::map<MacKey, std::optional<Vtep>> fdb_;  // empty: local
+  std::map<MacKey, std::optional<Entry>> fdb_;  // empty: local
+  std::set<IpKey> routed_;                      // what packets to the router were for
   std::map<IpKey, MacAddress> neighbours_;
   std::map<MacKey, std::vector<Vtep>> groups_;
-  std::map<std::pair<MacKey, std::uint32_t>, std::uint32_t> last_sent_;  // by receiver and guest
+  std::map<std::pair<Key, std::uint32_t>, std::uint32_t> last_sent_;  // by receiver and guest
   std::uint32_t frames_ = 0;
   std::map<std::uint32_t, Frame> flying_;  // by number
 };

@@ -20,6 +20,7 @@ void ResolverModel::end_turn() {
     for (const auto& change : actions.kernel) apply(change);
     for (const auto& answer : actions.answers) on_answer(answer);
     for (const auto& resend : actions.resends) on_resend(resend);
+    for (const auto& delivery : actions.deliveries) on_deliver(delivery);
   }
 }
 
@@ -31,15 +32,14 @@ void ResolverModel::apply(const KernelChange& change) {
 
 void ResolverModel::on_change(const SetFdb& change) {
   expect(!locals_.contains(change.key), "a remote entry for a guest of this host");
-  fdb_.insert_or_assign(change.key, change.vtep);
+  fdb_.insert_or_assign(change.key, Entry{change.vtep, change.target});
 }
 void ResolverModel::on_change(const SetLocalFdb& change) {
   fdb_.insert_or_assign(change.key, std::nullopt);
 }
 void ResolverModel::on_change(const DeleteFdb& change) { fdb_.erase(change.key); }
 void ResolverModel::on_change(const SetNeighbour& change) {
-  const auto entry = fdb_.find({change.key.vni, change.mac});
-  expect(refusals_ || (entry != fdb_.end() && entry->second), "a neighbour before its FDB entry");
+  expect(refusals_ || may_stand(change.key, change.mac), "a neighbour before its FDB entry");
   neighbours_.insert_or_assign(change.key, change.mac);
 }
 void ResolverModel::on_change(const DeleteNeighbour& change) { neighbours_.erase(change.key); }
@@ -54,19 +54,58 @@ void ResolverModel::on_answer(const AnswerQuery& answer) {
   expect(told != told_ips_.end() && told->second.verdict == Verdict::kFound &&
              told->second.mac == answer.mac,
          "an answer that nobody gave");
+  const auto owner = told_macs_.find({answer.query.target.vni, answer.mac});
+  expect(owner == told_macs_.end() || !owner->second.target, "an answer for another network");
 }
 
-void ResolverModel::on_resend(const Resend& resend) {
+// The frame in these packets, which is on its way no more.
+std::optional<ResolverModel::Frame> ResolverModel::landed(const PuntedPackets& packets) {
   std::uint32_t number = 0;
-  std::memcpy(&number, resend.packets.packets.front().data(), sizeof number);
+  std::memcpy(&number, packets.packets.front().data(), sizeof number);
   const auto flying = flying_.find(number);
-  if (flying == flying_.end()) return expect(false, "a frame is sent twice");
+  expect(flying != flying_.end(), "a frame is sent twice");
+  if (flying == flying_.end()) return std::nullopt;
   const Frame frame = flying->second;
   flying_.erase(flying);
-  expect(may_lead(frame.to, resend.vtep), "a frame is sent where its MAC is not");
   std::uint32_t& last = last_sent_[{frame.to, frame.guest}];
   expect(last < number, "frames change places");
   last = number;
+  return frame;
+}
+
+// Whom it is for, by the last word told; with the MACs that it must then have.
+std::optional<MacKey> ResolverModel::receiver(const Frame& frame,
+                                              const std::optional<RoutedMacs>& macs) {
+  if (const auto* mac = std::get_if<MacKey>(&frame.to)) {
+    expect(!macs, "a frame that is not for the router is routed");
+    return *mac;
+  }
+  const auto told = told_ips_.find(std::get<IpKey>(frame.to));
+  const bool found = told != told_ips_.end() && told->second.verdict == Verdict::kFound;
+  expect(found, "a packet goes to what nobody has");
+  if (!found) return std::nullopt;
+  expect(macs && macs->destination == told->second.mac, "a packet goes to another's MAC");
+  return MacKey{told->first.vni, told->second.mac};
+}
+
+void ResolverModel::on_resend(const Resend& resend) {
+  const auto frame = landed(resend.packets);
+  const auto to = frame ? receiver(*frame, resend.macs) : std::nullopt;
+  if (!to) return;
+  expect(may_lead(*to, {resend.vtep, resend.target}), "a frame is sent where its MAC is not");
+  expect(resend.vtep != vteps_.at(kSelf), "a frame is sent to this host");
+}
+
+void ResolverModel::on_deliver(const Deliver& delivery) {
+  const auto frame = landed(delivery.packets);
+  const auto to = frame ? receiver(*frame, delivery.macs) : std::nullopt;
+  if (!to) return;
+  expect(delivery.guest.mac == to->mac, "a frame is given to another guest");
+  if (delivery.guest.vni == to->vni)
+    expect(locals_.contains(*to), "a frame is given to a guest that is not here");
+  else
+    expect(may_lead(*to, {vteps_.at(kSelf), delivery.guest.vni}),
+           "a frame is given to a guest in a network where it is not");
 }
 
 // --- judgement
@@ -76,18 +115,27 @@ void ResolverModel::expect(bool holds, const char* what) {
 }
 
 // By the last word told about it; what was never told was adopted or is another store's.
-bool ResolverModel::may_lead(const MacKey& key, const Vtep& vtep) const {
+bool ResolverModel::may_lead(const MacKey& key, const Entry& entry) const {
   const auto told = told_macs_.find(key);
   if (told == told_macs_.end()) return true;
-  if (told->second.verdict != Verdict::kFound || told->second.host == id_of(kSelf)) return false;
+  if (told->second.verdict != Verdict::kFound || told->second.target != entry.target) return false;
+  if (told->second.host == id_of(kSelf) && !entry.target) return false;
   const auto host = told_hosts_.find(told->second.host);
-  return host != told_hosts_.end() && host->second == vtep;
+  return host != told_hosts_.end() && host->second == entry.vtep;
+}
+
+// On an entry to another host, or for a routed packet, on a guest here.
+bool ResolverModel::may_stand(const IpKey& key, const MacAddress& mac) const {
+  const MacKey owner{key.vni, mac};
+  if (locals_.contains(owner)) return routed_.contains(key);
+  const auto entry = fdb_.find(owner);
+  return entry != fdb_.end() && entry->second;
 }
 
 void ResolverModel::judge_kernel() {
-  for (const auto& [key, vtep] : fdb_) {
-    expect(vtep.has_value() == !locals_.contains(key), "a guest here without its entry");
-    if (vtep) expect(may_lead(key, *vtep), "an FDB entry leads where the MAC is not");
+  for (const auto& [key, remote] : fdb_) {
+    expect(remote.has_value() == !locals_.contains(key), "a guest here without its entry");
+    if (remote) expect(may_lead(key, *remote), "an FDB entry leads where the MAC is not");
   }
   for (const MacKey& key : locals_) expect(fdb_.contains(key), "a guest here without an entry");
   for (const auto& [key, mac] : neighbours_) {
@@ -95,8 +143,7 @@ void ResolverModel::judge_kernel() {
     expect(told == told_ips_.end() ||
                (told->second.verdict == Verdict::kFound && told->second.mac == mac),
            "a neighbour leads to a MAC that does not have the address");
-    const auto entry = fdb_.find({key.vni, mac});
-    expect(entry != fdb_.end() && entry->second, "a neighbour without an FDB entry");
+    expect(may_stand(key, mac), "a neighbour without an FDB entry");
   }
 }
 
@@ -128,15 +175,23 @@ void ResolverModel::calm_down() {
   refusals_ = refusals;
 }
 
+bool ResolverModel::is_there(const MacKey& key, const Entry& entry) const {
+  const std::uint32_t host = places_.contains(key) ? places_.at(key).first : 0;
+  if (denied_.contains(key) || !vteps_.contains(host) || vteps_.at(host) != entry.vtep)
+    return false;
+  const auto target = targets_.find(key);
+  return target == targets_.end() ? !entry.target : entry.target == target->second;
+}
+
 void ResolverModel::judge_truth() {
-  for (const auto& [key, vtep] : fdb_) {
-    if (!vtep) continue;
-    const std::uint32_t host = places_.contains(key) ? places_.at(key).first : 0;
-    expect(vteps_.contains(host) && vteps_.at(host) == *vtep, "an FDB entry is not the truth");
+  for (const auto& [key, remote] : fdb_) {
+    if (!remote) continue;
+    expect(is_there(key, *remote), "an FDB entry is not the truth");
     expect(interest_.contains(key), "an FDB entry whose changes are not told");
   }
   for (const auto& [key, mac] : neighbours_) {
-    expect(owners_.contains(key) && owners_.at(key).first == mac, "a neighbour is not the truth");
+    expect(owners_.contains(key) && owners_.at(key).first == mac && !denied_.contains(key),
+           "a neighbour is not the truth");
     expect(interest_.contains(key), "a neighbour whose changes are not told");
   }
   for (const Vni vni : open_) {
@@ -157,14 +212,17 @@ void ResolverModel::judge_truth() {
 // Whatever exists elsewhere is reached at once when it is missed.
 void ResolverModel::judge_reach() {
   for (const auto& [key, owner] : owners_) {
-    if (!owner.first || !open_.contains(key.vni)) continue;
+    if (!owner.first || !open_.contains(key.vni) || denied_.contains(key)) continue;
     const MacKey mac{key.vni, *owner.first};
     const std::uint32_t host = places_.contains(mac) ? places_.at(mac).first : 0;
-    if (host == 0 || host == kSelf || !vteps_.contains(host) || locals_.contains(mac)) continue;
+    if (host == 0 || !vteps_.contains(host) || locals_.contains(mac) || denied_.contains(mac))
+      continue;
+    if (host == kSelf && !targets_.contains(mac)) continue;
     resolver_->on_event(IpMiss{key}, now_, out_);
     end_turn();
     deliver(words_.size());
-    expect(fdb_.contains(mac) && fdb_.at(mac) == vteps_.at(host), "a MAC is not reached");
+    expect(fdb_.contains(mac) && fdb_.at(mac) && is_there(mac, *fdb_.at(mac)),
+           "a MAC is not reached");
     expect(neighbours_.contains(key) && neighbours_.at(key) == mac.mac, "an IP is not reached");
   }
 }

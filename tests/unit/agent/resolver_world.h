@@ -16,6 +16,9 @@ using namespace std::chrono_literals;
 using Words = std::vector<std::string>;
 
 inline const Vni kNet = *Vni::from(10);
+inline const Vni kOther = *Vni::from(20);  // of the same tenant
+inline const MacAddress kRouter{{0x02, 0xd0, 0, 0, 0, 1}};
+inline const IpAddress kGateway = IpAddress::v4(0x0afffffe);
 
 inline MacAddress mac(std::uint32_t n) {
   return MacAddress{{0x02, 0, 0, static_cast<std::uint8_t>(n >> 16),
@@ -29,6 +32,7 @@ inline MacAddress group_mac(std::uint8_t n) { return MacAddress{{1, 0, 0x5e, 0, 
 
 inline std::string word(const MacAddress& a) {
   const auto& b = a.bytes();
+  if (a == kRouter) return "router";
   if (a.is_broadcast()) return "broadcast";
   if (a.is_multicast()) return "g" + std::to_string(b[5]);
   return "m" + std::to_string(b[3] << 16 | b[4] << 8 | b[5]);
@@ -48,7 +52,12 @@ inline std::string word(Vni vni) { return vni == kNet ? "" : "@" + vni.to_string
 inline std::string word(const MacKey& key) { return word(key.mac) + word(key.vni); }
 inline std::string word(const IpKey& key) { return word(key.ip) + word(key.vni); }
 
-inline std::string word(const SetFdb& c) { return "fdb " + word(c.key) + " " + word(c.vtep); }
+inline std::string word(const std::optional<Vni>& target) {
+  return target ? " in " + target->to_string() : "";
+}
+inline std::string word(const SetFdb& c) {
+  return "fdb " + word(c.key) + " " + word(c.vtep) + word(c.target);
+}
 inline std::string word(const SetLocalFdb& c) { return "local " + word(c.key); }
 inline std::string word(const DeleteFdb& c) { return "no fdb " + word(c.key); }
 inline std::string word(const SetNeighbour& c) {
@@ -61,11 +70,20 @@ inline std::string word(const AnswerQuery& a) {
   return word(a.query.target) + " is at " + word(a.mac) + " to port " +
          std::to_string(static_cast<int>(a.query.port));
 }
-inline std::string word(const Resend& r) {
+inline std::string word(const PuntedPackets& packets) {
   std::string numbers;
-  for (const auto& packet : r.packets.packets)
+  for (const auto& packet : packets.packets)
     numbers += std::to_string(std::to_integer<int>(packet.front())) + " ";
-  return numbers + "to " + word(r.vtep);
+  return numbers;
+}
+inline std::string word(const std::optional<RoutedMacs>& macs) {
+  return macs ? ", " + word(macs->source) + " to " + word(macs->destination) : "";
+}
+inline std::string word(const Resend& r) {
+  return word(r.packets) + "to " + word(r.vtep) + word(r.target) + word(r.macs);
+}
+inline std::string word(const Deliver& d) {
+  return word(d.packets) + "to guest " + word(d.guest) + word(d.macs);
 }
 template <class... Ts>
 std::string word(const std::variant<Ts...>& v) {
@@ -85,6 +103,7 @@ class World {
     r.on_session_ready(true, now, out);
     hosts({1, 2, 3});
     r.add_network(kNet, out);
+    r.set_router(kNet, Router{kRouter, {kGateway}});
     out.clear();
   }
 
@@ -108,17 +127,26 @@ class World {
   }
   // `number` is the frame's first byte, to know it again.
   void frame(const MacKey& to, int number, std::uint32_t guest = 1, std::size_t bytes = 100) {
-    PuntedFrame punted{to, mac(guest), {}};
+    punt({to, mac(guest), {}, {}}, number, bytes);
+  }
+  // To the router.
+  void packet(const IpKey& to, int number, std::uint32_t guest = 1) {
+    punt({{to.vni, kRouter}, mac(guest), {}, to.ip}, number, 100);
+  }
+  void punt(PuntedFrame punted, int number, std::size_t bytes) {
     punted.packets.packets.emplace_back(bytes, std::byte{0}).front() =
         static_cast<std::byte>(number);
     r.on_event(std::move(punted), now, out);
   }
 
-  void found(const MacKey& key, std::uint32_t host, std::uint64_t revision = 1) {
-    r.on_binding(
-        MacBinding{
-            .key = key, .verdict = Verdict::kFound, .host = HostId{host}, .revision = revision},
-        now, out);
+  void found(const MacKey& key, std::uint32_t host, std::uint64_t revision = 1,
+             std::optional<Vni> target = std::nullopt) {
+    r.on_binding(MacBinding{.key = key,
+                            .verdict = Verdict::kFound,
+                            .host = HostId{host},
+                            .target = target,
+                            .revision = revision},
+                 now, out);
   }
   void found(const IpKey& key, std::uint32_t owner, std::uint64_t revision = 1) {
     r.on_binding(
@@ -157,6 +185,7 @@ class World {
   Words kernel() { return words(std::exchange(out.kernel, {})); }
   Words answers() { return words(std::exchange(out.answers, {})); }
   Words resends() { return words(std::exchange(out.resends, {})); }
+  Words deliveries() { return words(std::exchange(out.deliveries, {})); }
   bool quiet() const { return out.empty(); }
 
   std::uint64_t drops(DropReason reason) const {

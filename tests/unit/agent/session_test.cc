@@ -98,6 +98,7 @@ class FakeController final : public v1::AgentSession::Service {
     message.mutable_welcome()->set_protocol(1);
     message.mutable_welcome()->set_store_id(store_id);
     message.mutable_welcome()->set_host_id(7);
+    message.mutable_welcome()->set_router_mac(std::string{"\x02\xd0\0\0\0\1", 6});
     stream.Write(message);
     stream_ = &stream;
   }
@@ -141,7 +142,10 @@ struct Listener final : DirectoryListener {
     note("flood " + vni.to_string() + " +" + std::to_string(add.size()) + " -" +
          std::to_string(remove.size()) + (full ? " full" : ""));
   }
-  void on_network(const NetworkSettings& settings) override { note("network " + settings.name); }
+  void on_network(const NetworkSettings& settings) override {
+    note("network " + settings.name);
+    for (const auto& prefix : settings.denied) note("denied " + prefix.to_string());
+  }
   void on_lost(const Attachment& attachment) override { note("gone " + attachment.endpoint); }
   void on_readdressed(const Attachment& attachment) override {
     note("readdressed " + attachment.endpoint + " " + std::to_string(attachment.ips.size()));
@@ -235,6 +239,9 @@ TEST_CASE("session: what the controller says arrives in its order") {
   bench.first.say(message);
   message.mutable_network()->set_vni(5);
   message.mutable_network()->set_name("blue");
+  auto* denied = message.mutable_network()->add_denied();
+  denied->set_network(std::string{"\x0a\2\0\0", 4});
+  denied->set_length(24);
   bench.first.say(message);
   auto* lost = message.mutable_lost()->mutable_attachment();
   lost->set_endpoint("vm1");
@@ -244,9 +251,10 @@ TEST_CASE("session: what the controller says arrives in its order") {
   message.mutable_resync();
   bench.first.say(message);
   REQUIRE(bench.until([&] { return bench.listener.has("resync"); }));
-  CHECK(bench.listener.words == std::vector<std::string>{"ready 7 new", "hosts 1 full",
-                                                         "flood 5 +1 -0 full", "network blue",
-                                                         "gone vm1", "resync"});
+  CHECK(bench.listener.words ==
+        std::vector<std::string>{"ready 7 new", "hosts 1 full", "flood 5 +1 -0 full",
+                                 "network blue", "denied 10.2.0.0/24", "gone vm1", "resync"});
+  CHECK(bench.session->info().router_mac == MacAddress::parse("02:d0:00:00:00:01"));
   CHECK(bench.session->revision() == 3);
 }
 

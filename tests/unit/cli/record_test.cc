@@ -175,7 +175,10 @@ TEST_CASE("fdb and neighbour in text and JSON", "[cli]") {
         "52:54:00:00:00:02 dev dvx100 network web vni 100 host kvm2 vtep 192.0.2.12 remote\n");
   CHECK(json(entry) ==
         R"({"mac":"52:54:00:00:00:02","dev":"dvx100","network":"web","vni":100,"host":"kvm2",)"
-        R"("vtep":"192.0.2.12","kind":"remote"})");
+        R"("vtep":"192.0.2.12","kind":"remote","target_vni":null})");
+  entry.set_target_vni(200);
+  CHECK(text(entry).find("remote target-vni 200\n") != std::string::npos);
+  CHECK(json(entry).find(R"("target_vni":200)") != std::string::npos);
 
   v1::Neighbour neighbour;
   neighbour.set_network("web");
@@ -183,9 +186,11 @@ TEST_CASE("fdb and neighbour in text and JSON", "[cli]") {
   neighbour.set_dev("dvx100");
   neighbour.set_ip(ip("10.1.0.6"));
   neighbour.set_mac(mac("52:54:00:00:00:02"));
-  CHECK(text(neighbour) == "10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100\n");
+  CHECK(text(neighbour) ==
+        "10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100 endpoint\n");
   CHECK(json(neighbour) ==
-        R"({"ip":"10.1.0.6","mac":"52:54:00:00:00:02","dev":"dvx100","network":"web","vni":100})");
+        R"({"ip":"10.1.0.6","mac":"52:54:00:00:00:02","dev":"dvx100","network":"web","vni":100,)"
+        R"("kind":"endpoint","target_vni":null})");
 }
 
 TEST_CASE("status is an array of one, counters one of many", "[cli]") {
@@ -251,16 +256,16 @@ TEST_CASE("monitor in text and JSON", "[cli]") {
   backend.events = {added, deleted, unknown, lost};
 
   CHECK(run_line(backend, "monitor").out ==
-        "10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100\n"
-        "Deleted 10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100\n"
+        "10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100 endpoint\n"
+        "Deleted 10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100 endpoint\n"
         "events were lost, look again\n");
   CHECK(run_line(backend, "monitor fdb").out == "events were lost, look again\n");
   CHECK(run_line(backend, "-j monitor nei").out ==
         R"([{"event":"neighbour","deleted":false,"ip":"10.1.0.6","mac":"52:54:00:00:00:02",)"
-        R"("dev":"dvx100","network":"web","vni":100}])"
+        R"("dev":"dvx100","network":"web","vni":100,"kind":"endpoint","target_vni":null}])"
         "\n"
         R"([{"event":"neighbour","deleted":true,"ip":"10.1.0.6","mac":"52:54:00:00:00:02",)"
-        R"("dev":"dvx100","network":"web","vni":100}])"
+        R"("dev":"dvx100","network":"web","vni":100,"kind":"endpoint","target_vni":null}])"
         "\n"
         R"([{"event":"lost","deleted":false,"problem":"events were lost, look again"}])"
         "\n");

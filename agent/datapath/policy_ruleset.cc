@@ -1,0 +1,139 @@
+#include "agent/datapath/policy_ruleset.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "agent/datapath/overlay_devices.h"
+
+namespace dove::agent {
+namespace {
+
+// Behind the walls, before every other filter of the host.
+constexpr int kPriority = -340;
+
+struct Family {
+  const char* set;
+  const char* type;
+  const char* match;
+};
+constexpr std::array kFamilies{Family{"denied4", "ipv4_addr", "ip"},
+                               Family{"denied6", "ipv6_addr", "ip6"}};
+
+struct Direction {
+  const char* name;  // of the map, and of the network's chain
+  const char* side;  // the addresses that are looked at
+  const char* counter;
+};
+constexpr std::array kDirections{Direction{"to", "daddr", "denied_sent"},
+                                 Direction{"from", "saddr", "denied_received"}};
+
+// nft takes no interval that lies in another.
+std::vector<std::string> intervals(const std::vector<Prefix>& prefixes, bool v4) {
+  std::vector<Prefix> of_family;
+  for (const auto& prefix : prefixes)
+    if (prefix.network().is_v4() == v4) of_family.push_back(prefix);
+  std::sort(of_family.begin(), of_family.end(),
+            [](const auto& a, const auto& b) { return a.length() < b.length(); });
+  std::vector<Prefix> kept;
+  for (const auto& prefix : of_family)
+    if (std::none_of(kept.begin(), kept.end(), [&](const auto& k) { return k.overlaps(prefix); }))
+      kept.push_back(prefix);
+  std::vector<std::string> texts;
+  for (const auto& prefix : kept) texts.push_back(prefix.to_string());
+  return texts;
+}
+
+std::string add_set(const Family& family, Vni vni) {
+  return fmt::format("add set bridge dove {}-{} {{ type {}; flags interval; }}\n", family.set,
+                     vni.value(), family.type);
+}
+
+std::string fill_set(const Family& family, Vni vni, const NetworkPolicy& policy) {
+  std::string text =
+      add_set(family, vni) + fmt::format("flush set bridge dove {}-{}\n", family.set, vni.value());
+  const auto elements = intervals(policy.denied, family.match == std::string_view{"ip"});
+  if (elements.empty()) return text;
+  return text + fmt::format("add element bridge dove {}-{} {{ {} }}\n", family.set, vni.value(),
+                            fmt::join(elements, ", "));
+}
+
+std::string add_element(const Direction& direction, Vni vni) {
+  return fmt::format("add element bridge dove denied_{0} {{ \"{1}\" : jump denied-{2}-{0} }}\n",
+                     direction.name, vxlan_name(vni), vni.value());
+}
+
+std::string network_chain(const Direction& direction, Vni vni, const MacAddress& router) {
+  const auto chain = fmt::format("bridge dove denied-{}-{}", vni.value(), direction.name);
+  std::string text = fmt::format("add chain {0}\nflush chain {0}\n", chain);
+  for (const auto& family : kFamilies)
+    text += fmt::format("add rule {} ether {} {} {} {} @{}-{} counter name {} drop\n", chain,
+                        direction.side, router.to_string(), family.match, direction.side,
+                        family.set, vni.value(), direction.counter);
+  return text;
+}
+
+}  // namespace
+
+std::string policy_base() {
+  std::string text;
+  for (const auto& direction : kDirections)
+    text += fmt::format(
+        "add map bridge dove denied_{} {{ type ifname : verdict; }}\nadd counter bridge dove {}\n",
+        direction.name, direction.counter);
+  text += fmt::format(
+      "add chain bridge dove policies {{ type filter hook forward priority {}; policy accept; }}\n"
+      "flush chain bridge dove policies\n",
+      kPriority);
+  return text +
+         "add rule bridge dove policies oifname vmap @denied_to\n"
+         "add rule bridge dove policies iifname vmap @denied_from\n";
+}
+
+std::string policy_ruleset(Vni vni, const NetworkPolicy& policy) {
+  std::string text;
+  for (const auto& family : kFamilies) text += fill_set(family, vni, policy);
+  for (const auto& direction : kDirections)
+    text += network_chain(direction, vni, policy.router) + add_element(direction, vni);
+  return text;
+}
+
+std::string policy_removal(Vni vni) {
+  std::string text;
+  for (const auto& direction : kDirections) {
+    const auto chain = fmt::format("bridge dove denied-{}-{}", vni.value(), direction.name);
+    text += fmt::format("add chain {}\n", chain) + add_element(direction, vni);
+    text += fmt::format("delete element bridge dove denied_{} {{ \"{}\" }}\n", direction.name,
+                        vxlan_name(vni));
+    text += fmt::format("flush chain {0}\ndelete chain {0}\n", chain);
+  }
+  for (const auto& family : kFamilies)
+    text += add_set(family, vni) +
+            fmt::format("delete set bridge dove {}-{}\n", family.set, vni.value());
+  return text;
+}
+
+Result<std::set<Vni>> parse_policies(std::string_view json) {
+  constexpr std::string_view kDevice = "dvx";
+  try {
+    std::set<Vni> networks;
+    const auto listing = nlohmann::json::parse(json);
+    for (const auto& object : listing.at("nftables").get_ref<const nlohmann::json::array_t&>()) {
+      if (!object.contains("map") || !object.at("map").contains("elem")) continue;
+      for (const auto& element : object.at("map").at("elem")) {
+        const auto device = element.at(0).get<std::string>();
+        if (!device.starts_with(kDevice)) continue;
+        if (const auto vni = Vni::parse(device.substr(kDevice.size()))) networks.insert(*vni);
+      }
+    }
+    return networks;
+  } catch (const nlohmann::json::exception& error) {
+    return Error{ErrorCode::kSystem,
+                 fmt::format("nft printed something that is not its JSON ({})", error.what())};
+  }
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,50 @@
+#include "agent/datapath/programmer.h"
+
+namespace dove::agent {
+
+using netlink::Change;
+
+Status Programmer::set_router(Vni vni, const Router& router, const Unrouted& unrouted) {
+  const auto found = networks_.find(vni);
+  if (found == networks_.end())
+    return Error{ErrorCode::kNotFound, "no network " + vni.to_string() + " on this host"};
+  Network& network = found->second;
+  const Router before = std::exchange(network.router, router);
+  for (const auto& ip : before.gateways)
+    if (!router.has(ip))
+      netlink::add(batch_, Change::kDelete,
+                   netlink::NeighbourEntry{.device = network.vxlan, .ip = ip});
+  if (!before.mac.is_zero() && (router.gateways.empty() || before.mac != router.mac))
+    netlink::add(batch_, Change::kDelete,
+                 netlink::FdbEntry{.device = network.vxlan, .mac = before.mac});
+  // What is taken away may be absent: somebody else was faster.
+  (void)batch_.commit();
+  if (router.gateways.empty()) {
+    network.router = {};
+    return {};
+  }
+  netlink::add(batch_, Change::kReplace,
+               netlink::FdbEntry{.device = network.vxlan,
+                                 .mac = router.mac,
+                                 .destination = unrouted.destination,
+                                 .via = unrouted.via,
+                                 .state = netlink::State::kStatic,
+                                 .flags = NTF_SELF | NTF_ROUTER});
+  for (const auto& ip : router.gateways)
+    netlink::add(batch_, Change::kReplace,
+                 netlink::NeighbourEntry{.device = network.vxlan, .ip = ip, .mac = router.mac});
+  return batch_.commit_all("make the router of network " + vni.to_string());
+}
+
+bool Programmer::is_router(const MacKey& key) const {
+  const auto found = networks_.find(key.vni);
+  return found != networks_.end() && !found->second.router.gateways.empty() &&
+         found->second.router.mac == key.mac;
+}
+
+bool Programmer::is_gateway(const IpKey& key) const {
+  const auto found = networks_.find(key.vni);
+  return found != networks_.end() && found->second.router.has(key.ip);
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,70 @@
+// What the agent does for routing: the router of each network, frames for its gateways, and frames
+// routed to guests of this host.
+#include "agent/agent.h"
+#include "agent/frames/echo.h"
+#include "agent/frames/routed.h"
+
+namespace dove::agent {
+namespace {
+
+std::vector<IpAddress> gateways_of(const NetworkSettings& settings) {
+  std::vector<IpAddress> gateways;
+  for (const auto& subnet : settings.subnets)
+    if (subnet.gateway) gateways.push_back(*subnet.gateway);
+  return gateways;
+}
+
+}  // namespace
+
+// Settings that no controller has told (restored, without subnets) leave what an earlier doved
+// made.
+void Agent::use_settings(const NetworkSettings& settings) {
+  const auto mac = session_.info().router_mac;
+  if (!mac || settings.revision == 0 || !networks_.contains(settings.vni)) return;
+  set_router(settings.vni, {*mac, gateways_of(settings)});
+  datapath_->set_policy(settings.vni, *mac, settings.denied);
+}
+
+void Agent::set_router(Vni vni, const Router& router) {
+  resolver_.set_router(vni, router);
+  const auto known = routers_.find(vni);
+  if (known != routers_.end() && known->second == router) return;
+  routers_.insert_or_assign(vni, router);
+  if (auto status = datapath_->set_router(vni, router); !status) on_trouble(status.error().message);
+}
+
+std::optional<IfIndex> Agent::port_of(const MacKey& guest) const {
+  for (const auto& [port, behind] : guests_)
+    if (behind == guest) return port;
+  return std::nullopt;
+}
+
+void Agent::answer_echo(const PuntedFrame& frame) {
+  const auto request = inner_frame(frame.packets);
+  auto reply = request ? build_echo_reply(*request) : std::nullopt;
+  const auto port = port_of({frame.destination.vni, frame.source});
+  if (!reply || !port) {
+    ++routing_.gateway_ignored;
+    return;
+  }
+  ++routing_.echo_replies;
+  const Datapath::GuestFrame answer{*port, *std::move(reply)};
+  datapath_->deliver({&answer, 1});
+}
+
+void Agent::deliver() {
+  std::vector<Datapath::GuestFrame> frames;
+  for (const auto& delivery : actions_.deliveries) {
+    const auto port = port_of(delivery.guest);
+    auto frame = port ? inner_frame(delivery.packets) : std::nullopt;
+    if (!frame) {
+      ++routing_.undeliverable;
+      continue;
+    }
+    if (delivery.macs) set_macs(*frame, *delivery.macs);
+    frames.push_back({*port, *std::move(frame)});
+  }
+  datapath_->deliver(frames);
+}
+
+}  // namespace dove::agent
