@@ -19,19 +19,20 @@ bool same_answer(const IpBinding& a, const IpBinding& b) noexcept {
          a.target == b.target && a.router == b.router;
 }
 
-template <class Slot, class Slots>
-bool add_reader(Slot& slot, Slots& of_reader, ReaderId reader) {
-  if (!of_reader.insert(&slot).second) return false;
-  slot.readers.push_back(reader);
-  return true;
+// Whose entry in a slot's readers is this reader's.
+template <class Slot>
+auto find_reader(Slot& slot, ReaderId reader) {
+  return std::find_if(slot.readers.begin(), slot.readers.end(),
+                      [reader](const auto& one) { return one.id == reader; });
 }
 
-template <class Slot>
-void remove_reader(Slot& slot, ReaderId reader) {
-  const auto at = std::find(slot.readers.begin(), slot.readers.end(), reader);
-  if (at == slot.readers.end()) return;
-  *at = slot.readers.back();
-  slot.readers.pop_back();
+// Takes one out of the middle of a vector whose order means nothing. True: another stands there
+// now.
+template <class List>
+bool take_out(List& list, std::size_t place) {
+  list[place] = list.back();
+  list.pop_back();
+  return place < list.size();
 }
 
 MacKey key_in(Vni vni, const MacKey& key) noexcept { return {vni, key.mac}; }
@@ -181,6 +182,35 @@ void Directory::drop_if_idle(Slot& slot) {
   slots_like(slot).erase(key);
 }
 
+// --- who reads what
+
+template <class Slot>
+bool Directory::add_reader(Slot& slot, std::vector<Slot*>& read, ReaderId reader) {
+  if (find_reader(slot, reader) != slot.readers.end()) return false;
+  slot.readers.push_back({reader, static_cast<std::uint32_t>(read.size())});
+  read.push_back(&slot);
+  return true;
+}
+
+template <class Slot>
+bool Directory::remove_reader(Slot& slot, std::vector<Slot*>& read, ReaderId reader) {
+  const auto at = find_reader(slot, reader);
+  if (at == slot.readers.end()) return false;
+  const auto place = at->place;
+  if (take_out(read, place)) find_reader(*read[place], reader)->place = place;
+  take_out(slot.readers, static_cast<std::size_t>(at - slot.readers.begin()));
+  return true;
+}
+
+template <class Slot>
+void Directory::leave(std::vector<Slot*>& read, ReaderId reader) {
+  for (auto* slot : read) {
+    const auto at = find_reader(*slot, reader);
+    take_out(slot->readers, static_cast<std::size_t>(at - slot->readers.begin()));
+    drop_if_idle(*slot);
+  }
+}
+
 // --- who is told
 
 void Directory::ask(ReaderId reader, const MacKey& key, Listener& listener) {
@@ -211,29 +241,21 @@ void Directory::tell_owner(ReaderId reader, const IpBinding& binding, Listener& 
 
 void Directory::forget(ReaderId reader, const MacKey& key) {
   const auto at = macs_.find(key);
-  if (at == macs_.end() || interests_[reader].macs.erase(&at->second) == 0) return;
-  remove_reader(at->second, reader);
+  if (at == macs_.end() || !remove_reader(at->second, interests_[reader].macs, reader)) return;
   drop_if_idle(at->second);
 }
 
 void Directory::forget(ReaderId reader, const IpKey& key) {
   const auto at = ips_.find(key);
-  if (at == ips_.end() || interests_[reader].ips.erase(&at->second) == 0) return;
-  remove_reader(at->second, reader);
+  if (at == ips_.end() || !remove_reader(at->second, interests_[reader].ips, reader)) return;
   drop_if_idle(at->second);
 }
 
 void Directory::forget_all(ReaderId reader) {
   const auto at = interests_.find(reader);
   if (at == interests_.end()) return;
-  for (auto* slot : at->second.macs) {
-    remove_reader(*slot, reader);
-    drop_if_idle(*slot);
-  }
-  for (auto* slot : at->second.ips) {
-    remove_reader(*slot, reader);
-    drop_if_idle(*slot);
-  }
+  leave(at->second.macs, reader);
+  leave(at->second.ips, reader);
   interests_.erase(at);
 }
 
@@ -310,13 +332,13 @@ void Directory::become(Slot& slot, const Binding& binding, Listener& listener) {
 }
 
 void Directory::tell_all(MacSlot& slot, Listener& listener) {
-  for (const auto reader : slot.readers) listener.tell(reader, slot.binding);
+  for (const auto& reader : slot.readers) listener.tell(reader.id, slot.binding);
 }
 
 void Directory::tell_all(IpSlot& slot, Listener& listener) {
-  for (const auto reader : slot.readers) {
-    listener.tell(reader, slot.binding);
-    tell_owner(reader, slot.binding, listener);
+  for (const auto& reader : slot.readers) {
+    listener.tell(reader.id, slot.binding);
+    tell_owner(reader.id, slot.binding, listener);
   }
 }
 

@@ -77,20 +77,24 @@ class Directory {
   // An own slot holds what a record of its very network says; any other's answer is computed, and
   // computed again when what it depends on changes. There while it is own or somebody reads it.
   // Pointers to slots are stable.
+  struct Reader {
+    ReaderId id;
+    std::uint32_t place;  // of the slot, in the list of what this reader reads
+  };
   struct MacSlot {
     MacBinding binding;
     bool own = false;
     std::uint32_t tenant = 0;  // of an own one, as it was numbered then
-    std::vector<ReaderId> readers;
+    std::vector<Reader> readers;
   };
   struct IpSlot {
     IpBinding binding;
     bool own = false;
-    std::vector<ReaderId> readers;
+    std::vector<Reader> readers;
   };
-  struct Interest {
-    std::unordered_set<MacSlot*> macs;
-    std::unordered_set<IpSlot*> ips;
+  struct Interest {  // in no order
+    std::vector<MacSlot*> macs;
+    std::vector<IpSlot*> ips;
   };
   // The slots of a network that are not own.
   struct Views {
@@ -119,6 +123,13 @@ class Directory {
   Binding seen_from(Vni vni, const Binding& there) const;
   template <class Key>
   auto nothing(const Key& key) const;
+
+  template <class Slot>
+  static bool add_reader(Slot& slot, std::vector<Slot*>& read, ReaderId reader);
+  template <class Slot>
+  static bool remove_reader(Slot& slot, std::vector<Slot*>& read, ReaderId reader);
+  template <class Slot>
+  void leave(std::vector<Slot*>& read, ReaderId reader);
 
   MacSlot& slot(const MacKey& key);
   IpSlot& slot(const IpKey& key);
