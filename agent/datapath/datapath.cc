@@ -18,7 +18,7 @@ WallOptions wall_options(const DatapathOptions& options, std::uint32_t mtu) {
           .vxlan_port = options.local.port,
           .uid = options.uid,
           .log_group = options.log_group,
-          .fragments_above = fragments_above(options.local.address, mtu),
+          .too_long = too_long(options.local.address, mtu, {}),
           .limits = options.limits};
 }
 
@@ -181,6 +181,7 @@ Status Datapath::State::add_network(Vni vni) {
 
 Status Datapath::set_router(Vni vni, const Router& router) {
   state_->routers.insert_or_assign(vni, router);
+  state_->lead_answers_of(router);
   return state_->set_router(vni);
 }
 

@@ -33,6 +33,10 @@ using Clock = std::chrono::steady_clock;
 // How soon what a foreign hand did is undone again: two of them must not race.
 inline constexpr std::chrono::seconds kPutBackPause{1};
 
+// What of a guest's packets does not fit into the tunnel.
+TooLong too_long(const IpAddress& vtep, std::uint32_t underlay_mtu,
+                 const std::optional<MacAddress>& router);
+
 struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   // The parts that open() makes, in the order in which each needs those before it.
   struct Parts {
@@ -120,6 +124,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void check_mtu();
   void follow_at_ports();
   void follow_mtu();
+  void lead_answers_of(const Router& router);
+  void set_too_long();
 
   // --- networks
   Status add_network(Vni vni);
@@ -147,8 +153,9 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   std::map<std::string, Port> ports;
   DatapathCounters counters;
   std::uint64_t put_right_so_far = 0;
-  std::vector<IpAddress> peers;  // VTEPs of all hosts, perhaps our own among them
-  UnderlayMtu mtu;               // of the ways to them
+  std::vector<IpAddress> peers;          // VTEPs of all hosts, perhaps our own among them
+  UnderlayMtu mtu;                       // of the ways to them
+  std::optional<MacAddress> router_mac;  // of every network that routes
 
   std::vector<Vni> left_behind;  // at open(), of an earlier doved
   std::map<Vni, Router> routers;

@@ -14,6 +14,11 @@ constexpr std::chrono::seconds kMtuAudit{10};
 
 }  // namespace
 
+TooLong too_long(const IpAddress& vtep, std::uint32_t underlay_mtu,
+                 const std::optional<MacAddress>& router) {
+  return {.above = underlay_mtu - overhead(vtep), .set_df = vtep.is_v6(), .router = router};
+}
+
 bool Datapath::State::read_routes() {
   const auto drained = parts.routes.drain();
   if (!drained) {
@@ -63,13 +68,23 @@ void Datapath::State::follow_at_ports() {
 
 void Datapath::State::follow_mtu() {
   if (parts.punt) {
+    punt_reader->set_mtu(mtu.smallest);
     if (auto status = parts.punt->make_right(*links, mtu.smallest); !status)
       trouble(status.error().message);
-    punt_reader->set_mtu(mtu.smallest);
   }
-  if (parts.walls->set_fragments_above(fragments_above(options.local.address, mtu.smallest)))
-    renew_walls_soon();
+  set_too_long();
   listener.on_guest_mtu(guest_mtu());
+}
+
+void Datapath::State::lead_answers_of(const Router& router) {
+  if (router.gateways.empty()) return;
+  router_mac = router.mac;
+  set_too_long();
+}
+
+void Datapath::State::set_too_long() {
+  if (parts.walls->set_too_long(too_long(options.local.address, mtu.smallest, router_mac)))
+    renew_walls_soon();
 }
 
 }  // namespace dove::agent

@@ -3,6 +3,7 @@
 // Belongs to the loop thread. Does not block.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -32,7 +33,8 @@ class PuntReader {
   // Gives every frame that is complete to `take`. True: there may be more; call again at the next
   // turn. An error is of the device, not of a packet.
   Result<bool> read(TimePoint now, const std::function<void(PuntedFrame&&)>& take);
-  void set_mtu(std::uint32_t mtu) { buffer_.resize(mtu); }
+  // Before a longer one is the device's. Packets of the one before may still wait.
+  void set_mtu(std::uint32_t mtu) { buffer_.resize(std::max<std::size_t>(mtu, buffer_.size())); }
 
   Counters counters() const noexcept;
 

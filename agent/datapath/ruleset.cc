@@ -120,16 +120,6 @@ std::string bridge_rules() {
   return text;
 }
 
-// Behind bridge_rules().
-std::string fragment_rules(const WallOptions& options) {
-  if (options.fragments_above == 0) return {};
-  return "add counter bridge dove df_set\n" +
-         rule("bridge dove forward",
-              fmt::format(R"(oifname "dvx*" ip length > {} ip frag-off & 0x4000 == 0 )"
-                          "counter name df_set ip frag-off set ip frag-off | 0x4000",
-                          options.fragments_above));
-}
-
 // Gives `take` every object of kind `kind` in nft's listing. What has another shape than nft's
 // documented one is an error, whatever it is.
 template <class Take>
@@ -181,7 +171,8 @@ Status check_device_name(std::string_view name) {
 }
 
 std::string base_ruleset(const WallOptions& options) {
-  return tables() + inet_rules(options) + arp_rules() + bridge_rules() + fragment_rules(options);
+  return tables() + inet_rules(options) + arp_rules() + bridge_rules() +
+         too_long_ruleset(options.too_long);
 }
 
 std::string untracked_ruleset(const WallOptions& options) {

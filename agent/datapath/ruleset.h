@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "agent/datapath/options.h"
+#include "agent/datapath/too_long_ruleset.h"
 #include "core/ip_address.h"
 #include "core/mac_address.h"
 #include "core/result.h"
@@ -53,9 +54,7 @@ struct WallOptions {
   std::uint16_t vxlan_port = 4789;
   uid_t uid = 0;
   std::uint16_t log_group = 4789;
-  // A guest's IPv4 packet that is longer than this, and may be fragmented, gets DF when it enters
-  // the tunnel, so that it is answered; 0: none does.
-  std::uint32_t fragments_above = 0;
+  TooLong too_long;
   WallLimits limits;
 };
 

@@ -45,11 +45,4 @@ inline std::uint32_t overhead(const IpAddress& underlay) noexcept {
   return underlay.is_v4() ? 50 : 70;
 }
 
-// Over IPv4 the kernel sends a guest's IPv4 packet that may be fragmented and is too long in
-// fragments of the outer packet. Over IPv6 it drops it without a word; so a packet longer than this
-// must get DF before it enters the tunnel, which then answers. 0: none.
-inline std::uint32_t fragments_above(const IpAddress& underlay, std::uint32_t mtu) noexcept {
-  return underlay.is_v4() ? 0 : mtu - overhead(underlay);
-}
-
 }  // namespace dove::agent

@@ -77,8 +77,8 @@ Result<unsigned> Walls::number_of(const std::string& device) {
   return number;
 }
 
-bool Walls::set_fragments_above(std::uint32_t length) {
-  return std::exchange(options_.fragments_above, length) != length;
+bool Walls::set_too_long(const TooLong& too_long) {
+  return std::exchange(options_.too_long, too_long) != too_long;
 }
 
 void Walls::wall_port(const WalledPort& port, Done done) {

@@ -36,8 +36,8 @@ class Walls {
   // The number stays the device's from call to call, over restarts too, until remove_port(); what
   // its guest is, is the last that was said. kUnavailable when all kPortLimit are given out.
   Result<WalledPort> number_port(const std::string& device, std::optional<GuestIdentity> only);
-  // WallOptions::fragments_above is this, from the next renew() on. Whether that changes anything.
-  bool set_fragments_above(std::uint32_t length);
+  // WallOptions::too_long is this, from the next renew() on. Whether that changes anything.
+  bool set_too_long(const TooLong& too_long);
 
   // One transaction each. Walling fails when somebody took away what stands behind: renew(), then.
   void wall_port(const WalledPort& port, Done done);

@@ -11,13 +11,20 @@ import pytest
 from dovelab import cold, run, traffic, wait_until
 
 MTU, JUMBO = 1500, 9000
-TENANTS = {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}}
-GUESTS = {f"red{n}": {"network": "red-net", "host": f"h{n}", "mac": f"02:00:00:00:00:{n:02x}",
-                      "ips": [f"10.1.0.{10 + n}", f"fd00:1::{10 + n}"]} for n in (1, 2, 3)}
+TENANTS = {"red": {f"{name}-net": {"vni": 100 * number, "routed": True,
+                                   "subnets": [f"10.{number}.0.0/24", f"fd00:{number}::/64"]}
+                   for number, name in ((1, "red"), (2, "green"))}}
+GUESTS = {f"{name}{n}": {"network": f"{name}-net", "host": f"h{n}",
+                         "mac": f"02:00:00:00:0{number}:{n:02x}",
+                         "ips": [f"10.{number}.0.{10 + n}", f"fd00:{number}::{10 + n}"]}
+          for number, name, n in ((1, "red", 1), (1, "red", 2), (1, "red", 3), (2, "green", 2))}
 LABS = {underlay: {"hosts": ["h1", "h2", "h3"], "tenants": TENANTS, "guests": GUESTS, "mtu": MTU,
                    "underlay": underlay} for underlay in ("ipv4", "ipv6")}
 EDGES = {"one less": -1, "the guests' MTU": 0, "one more": 1, "the underlay's MTU": None,
          "more than any": JUMBO - 100 - MTU}
+# On one network, and routed to another.
+PATHS = [("red2", edge) for edge in EDGES] + [
+    ("green2", edge) for edge in ("the guests' MTU", "one more", "more than any")]
 TOLD = re.compile(r"mtu ?= ?(\d+)")
 
 
@@ -56,9 +63,10 @@ def ping(a, address, length, how, count=3):
 
 
 def make_punted(a, b):
-    """The next frame for b's MAC finds no entry at a's host, though a knows the MAC."""
+    """The next frame for b finds no entry at a's host, though a knows the MAC: b's or the router's."""
     assert traffic.ping(a, b.ipv4, 1).lost == 0 and traffic.ping(a, b.ipv6, 1).lost == 0
-    cold.remove_entries(a.host, a.vni, {b.mac}, set())
+    routed = b.addresses() if a.network != b.network else []
+    cold.remove_entries(a.host, a.vni, {b.mac}, set(routed))
     wait_until("there is no entry", lambda: not a.host.remote_fdb(a.vni, b.mac), 2)
 
 
@@ -67,10 +75,10 @@ def length_at(lab, edge):
     return MTU if EDGES[edge] is None else fits + EDGES[edge]
 
 
-@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("to,edge", PATHS)
 @pytest.mark.parametrize("overlay", ["ipv4", "ipv6"])
-def test_what_may_not_be_fragmented_arrives_or_is_answered(lab, overlay, edge):
-    a, b = lab.guests["red1"], lab.guests["red2"]
+def test_what_may_not_be_fragmented_arrives_or_is_answered(lab, to, overlay, edge):
+    a, b = lab.guests["red1"], lab.guests[to]
     fits, length = MTU - overhead(lab), length_at(lab, edge)
     assert shown_mtu(a) == fits
     make_punted(a, b)
@@ -85,10 +93,20 @@ def test_what_may_not_be_fragmented_arrives_or_is_answered(lab, overlay, edge):
         assert "icmp_seq=1 " in result.output, f"the first was not answered: {result.output}"
 
 
-@pytest.mark.parametrize("edge", EDGES)
-def test_what_may_be_fragmented_arrives(lab, edge):
+def test_the_answer_to_what_was_routed_is_the_kernels(lab):
+    """With entries for it: the kernel sends the answer to the router's MAC, and the walls lead it."""
+    a, b = lab.guests["red1"], lab.guests["green2"]
+    before = a.host.counters()["wall_routed_answers"]
+    for address in (b.ipv4, b.ipv6):
+        assert traffic.ping(a, address, 3).lost == 0
+        assert TOLD.search(ping(a, address, MTU, "do").output)
+    assert a.host.counters()["wall_routed_answers"] >= before + 2
+
+
+@pytest.mark.parametrize("to,edge", PATHS)
+def test_what_may_be_fragmented_arrives(lab, to, edge):
     """Over IPv6, where the kernel fragments no tunnel's packet, the guest is told to do it."""
-    a, b = lab.guests["red1"], lab.guests["red2"]
+    a, b = lab.guests["red1"], lab.guests[to]
     fits, length = MTU - overhead(lab), length_at(lab, edge)
     make_punted(a, b)
     result = ping(a, b.ipv4, length, "dont", 5)
