@@ -181,7 +181,6 @@ Status Datapath::State::add_network(Vni vni) {
 
 Status Datapath::set_router(Vni vni, const Router& router) {
   state_->routers.insert_or_assign(vni, router);
-  state_->lead_answers_of(router);
   return state_->set_router(vni);
 }
 
@@ -190,6 +189,7 @@ Status Datapath::set_router(Vni vni, const Router& router) {
 Status Datapath::State::set_router(Vni vni) {
   const auto router = routers.find(vni);
   if (router == routers.end()) return {};
+  lead_answers_of(router->second);
   if (!parts.punt)
     return parts.programmer.set_router(vni, router->second, {options.local.address, {}});
   return parts.programmer.set_router(vni, router->second,

@@ -93,9 +93,16 @@ def test_what_may_not_be_fragmented_arrives_or_is_answered(lab, to, overlay, edg
         assert "icmp_seq=1 " in result.output, f"the first was not answered: {result.output}"
 
 
-def test_the_answer_to_what_was_routed_is_the_kernels(lab):
+@pytest.mark.parametrize("when", ["before a restart", "after it"])
+def test_the_answer_to_what_was_routed_is_the_kernels(lab, when):
     """With entries for it: the kernel sends the answer to the router's MAC, and the walls lead it."""
     a, b = lab.guests["red1"], lab.guests["green2"]
+    if when == "after it":
+        a.host.kill_doved()
+        a.host.start()
+        rule = "map @routed_senders"
+        wait_until("the walls are as before", lambda: rule in run(
+            "nft", "list", "chain", "bridge", "dove", "prerouting", netns=a.host.netns).out, 5)
     before = a.host.counters()["wall_routed_answers"]
     for address in (b.ipv4, b.ipv6):
         assert traffic.ping(a, address, 3).lost == 0
