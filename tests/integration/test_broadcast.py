@@ -5,7 +5,9 @@ import time
 import pytest
 from dovelab import frames, run
 from dovelab.capture import Capture
+from dovelab.spec import both_br_netfilter, three_hosts
 
+LABS = both_br_netfilter(three_hosts())
 DESTINATIONS = {
     "broadcast": frames.BROADCAST,
     "IPv4 multicast": "01:00:5e:00:00:fb",

@@ -5,7 +5,9 @@ import time
 import pytest
 from dovelab import cold, frames, run, traffic
 from dovelab.capture import Capture
+from dovelab.spec import both_br_netfilter, three_hosts
 
+LABS = both_br_netfilter(three_hosts())
 TAGS = {"red": b"the red tenant's", "blue": b"the blue tenants"}
 
 

@@ -11,9 +11,9 @@ import time
 import pytest
 from dovelab import cold, frames, netns, run, traffic, wait_until
 from dovelab.capture import Capture
-from dovelab.spec import three_hosts
+from dovelab.spec import both_br_netfilter, three_hosts
 
-LABS = {f"br_netfilter {value}": {**three_hosts(), "br_netfilter": value} for value in (0, 1)}
+LABS = both_br_netfilter(three_hosts())
 INSIDE, OTHER = "192.0.2.1", "2001:db8::1"  # addresses of the host that no guest should reach
 NOBODY = 65534
 

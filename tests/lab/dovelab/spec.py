@@ -59,6 +59,11 @@ def three_hosts():
             "guests": guests}
 
 
+def both_br_netfilter(wanted):
+    """A module's LABS: `wanted` with bridged frames kept from iptables, and handed to it."""
+    return {f"br_netfilter {value}": {**wanted, "br_netfilter": value} for value in (0, 1)}
+
+
 def load(path):
     with open(path) as file:
         return complete(json.load(file))
