@@ -31,8 +31,8 @@ def beside(host, last):
 def stranger(lab):
     """A machine on the underlay that no controller knows, until its doved is started."""
     host = lab.hosts["h1"]
-    more = "128" if ":" in host.vtep else "32"
-    host.ip("address", "add", f"{beside(host, 67)}/{more}", "dev", "eth0")
+    more = ["/128", "nodad"] if ":" in host.vtep else ["/32"]
+    host.ip("address", "add", beside(host, 67) + more[0], "dev", "eth0", *more[1:])
     yield lab.add_host("h9", beside(host, 66))
     lab.remove_host("h9")
 
@@ -133,11 +133,11 @@ def test_a_new_host_is_known_at_once_and_a_deleted_one_no_more(lab, stranger):
     assert known(h1) == {lab.hosts["h2"].vtep}
     stranger.start()
     wait_until("h1 knows the new host", lambda: stranger.vtep in known(h1), 5)
+    assert stranger.vtep in saved_vteps(h1)
     assert came_through(lab, stranger, stranger.vtep) == 3
     stranger.kill_doved()
     time.sleep(0.5)
     assert stranger.vtep in known(h1), "a host that is away is a host all the same"
-    assert stranger.vtep in saved_vteps(h1)
     wait_until("it can be deleted",
                lambda: lab.dovectl("host", "del", "h9", check=False).code == 0, 15)
     wait_until("h1 knows it no more", lambda: known(h1) == {lab.hosts["h2"].vtep}, 5)
@@ -146,6 +146,44 @@ def test_a_new_host_is_known_at_once_and_a_deleted_one_no_more(lab, stranger):
 
 def saved_vteps(host):
     return json.loads((host.state_dir / "state.json").read_text())["vteps"]
+
+
+@contextlib.contextmanager
+def nft_of(host, before):
+    """Its doved works with an nft that does something first. `text` is a file with its input."""
+    program = host.dir / "other" / "nft"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\ntext=$(mktemp); cat >$text\n{before}\n"
+                       f"exec 3<$text; rm $text; exec {shutil.which('nft')} \"$@\" <&3\n")
+    program.chmod(0o755)
+
+    def start():
+        host.start(environment={"PATH": f"{program.parent}:{os.environ['PATH']}"})
+    host.kill_doved()
+    try:
+        yield start
+    finally:
+        host.kill_doved()
+        host.start()
+
+
+def test_the_first_port_of_a_new_host_waits_until_the_others_let_it_in(lab, stranger):
+    """However slow they are, within a second."""
+    h1 = lab.hosts["h1"]
+    lab.dovectl("endpoint", "add", "first", "network", "red-net")
+    with nft_of(h1, "sleep 0.4") as start:
+        start()
+        time.sleep(1.5)  # it has said what it had to say about those it knows
+        stranger.start()
+        stranger.ip("link", "add", "p-first", "type", "veth", "peer", "name", "q-first")
+        assert stranger.vtep not in known(h1), "control: it is slow"
+        stranger.dovectl("port", "add", "p-first", "endpoint", "first")
+        assert stranger.vtep in known(h1)
+    stranger.dovectl("port", "del", "p-first")
+    stranger.kill_doved()
+    lab.dovectl("endpoint", "del", "first")
+    wait_until("it is deleted", lambda: lab.dovectl("host", "del", "h9", check=False).code == 0, 15)
+    wait_until("h1 has forgotten it", lambda: stranger.vtep not in saved_vteps(h1), 5)
 
 
 def test_a_reboot_without_a_controller_knows_the_hosts_of_before(lab, stranger):
@@ -224,17 +262,10 @@ def test_no_packet_of_the_tunnels_is_tracked(lab, tracking, wall):
 def test_a_kernel_that_tracks_nothing_has_its_walls_all_the_same(lab, stranger):
     """Its nft refuses `notrack`, as on a kernel without connection tracking."""
     h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
-    refusing = h1.dir / "refusing" / "nft"
-    refusing.parent.mkdir()
-    refusing.write_text(
-        "#!/bin/sh\ntext=$(mktemp); cat >$text\n"
-        "grep -q notrack $text && { rm $text; echo 'Error: no such thing' >&2; exit 1; }\n"
-        f"exec 3<$text; rm $text; exec {shutil.which('nft')} \"$@\" <&3\n")
-    refusing.chmod(0o755)
-    h1.kill_doved()
-    run("nft", "flush", "ruleset", netns=h1.netns)
-    h1.start(environment={"PATH": f"{refusing.parent}:{os.environ['PATH']}"})
-    try:
+    refuse = "grep -q notrack $text && { rm $text; echo 'Error: no such thing' >&2; exit 1; }"
+    with nft_of(h1, refuse) as start:
+        run("nft", "flush", "ruleset", netns=h1.netns)
+        start()
         assert h1.status()["problem"] is None
         assert "notrack" not in run("nft", "list", "ruleset", netns=h1.netns).out
         assert came_through(lab, stranger, stranger.vtep) == 0
@@ -244,9 +275,6 @@ def test_a_kernel_that_tracks_nothing_has_its_walls_all_the_same(lab, stranger):
         wait_until("the walls are there again",
                    lambda: "dove" in run("nft", "list", "tables", netns=h1.netns).out, 5)
         assert came_through(lab, stranger, stranger.vtep) == 0
-    finally:
-        h1.kill_doved()
-        h1.start()
     assert "notrack" in run("nft", "list", "ruleset", netns=h1.netns).out, "control"
 
 

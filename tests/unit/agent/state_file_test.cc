@@ -44,7 +44,8 @@ State sample() {
                      .ips = {*IpAddress::parse("10.0.0.1"), *IpAddress::parse("2001:db8::1")},
                      .generation = 3}},
           .joined = {{.name = "red", .vni = *Vni::from(7)}},
-          .detached = {{.endpoint = "vm2", .generation = 9}}};
+          .detached = {{.endpoint = "vm2", .generation = 9}},
+          .vteps = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("2001:db8::2")}};
 }
 
 void write(const fs::path& file, std::string_view text) { std::ofstream{file} << text; }
@@ -94,6 +95,13 @@ TEST_CASE("state: keys of later versions of this format are ignored") {
   const auto parsed = parse_state(text);
   REQUIRE(parsed);
   CHECK(*parsed == sample());
+}
+
+TEST_CASE("state: a file that does not speak of other hosts knows none") {
+  auto text = format_state(sample());
+  const std::string key = "\"vteps\"";
+  text.replace(text.find(key), key.size(), "\"later\"");
+  CHECK(parse_state(text)->vteps.empty());
 }
 
 TEST_CASE("state: a port of a file that does not speak of security has it") {
