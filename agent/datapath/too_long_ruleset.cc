@@ -7,19 +7,23 @@ namespace {
 
 constexpr std::uint32_t kIpv6Header = 40;  // which IPv6's length does not count
 
+// There from the beginning, whatever rules come later: so a listing is the same after every
+// renewal.
+constexpr const char* kObjects =
+    "add map bridge dove routed_senders { type mark : ether_addr; size 4096; "
+    "flags dynamic,timeout; timeout 10s; }\n"
+    "add counter bridge dove routed_answers\n"
+    "add counter bridge dove df_set\n";
+
 std::string df_rules(std::uint32_t above) {
-  return "add counter bridge dove df_set\n" +
-         rule("bridge dove forward",
+  return rule("bridge dove forward",
               fmt::format(R"(oifname "dvx*" ip length > {} ip frag-off & 0x4000 == 0 )"
                           "counter name df_set ip frag-off set ip frag-off | 0x4000",
                           above));
 }
 
 std::string routed_answer_rules(std::uint32_t above, const std::string& router) {
-  std::string text =
-      "add map bridge dove routed_senders { type mark : ether_addr; size 4096; "
-      "flags dynamic,timeout; timeout 10s; }\n"
-      "add counter bridge dove routed_answers\n";
+  std::string text;
   for (const auto& length :
        {fmt::format("ip length > {}", above), fmt::format("ip6 length > {}", above - kIpv6Header)})
     text += rule("bridge dove forward",
@@ -38,8 +42,8 @@ std::string routed_answer_rules(std::uint32_t above, const std::string& router) 
 }  // namespace
 
 std::string too_long_ruleset(const TooLong& too_long) {
-  std::string text;
-  if (too_long.above == 0) return text;
+  if (too_long.above == 0) return {};
+  std::string text = kObjects;
   if (too_long.set_df) text += df_rules(too_long.above);
   if (too_long.router) text += routed_answer_rules(too_long.above, too_long.router->to_string());
   return text;

@@ -240,7 +240,9 @@ TEST_CASE("limits are the options'") {
 TEST_CASE("over IPv6 what is too long may not be fragmented, so that it is answered") {
   WallOptions options = kOptions;
   options.too_long = {.above = 1430, .set_df = true, .router = {}};
-  CHECK(base_ruleset(options) == base_ruleset(kOptions) + R"(add counter bridge dove df_set
+  CHECK(base_ruleset(options) == base_ruleset(kOptions) + R"(add map bridge dove routed_senders { type mark : ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
+add counter bridge dove routed_answers
+add counter bridge dove df_set
 add rule bridge dove forward oifname "dvx*" ip length > 1430 ip frag-off & 0x4000 == 0 counter name df_set ip frag-off set ip frag-off | 0x4000
 )");
 }
@@ -250,6 +252,7 @@ TEST_CASE("the answer to what was routed and too long finds the guest") {
   options.too_long = {.above = 1450, .router = MacAddress::parse("02:00:5e:00:00:fe")};
   CHECK(base_ruleset(options) == base_ruleset(kOptions) + R"(add map bridge dove routed_senders { type mark : ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
 add counter bridge dove routed_answers
+add counter bridge dove df_set
 add rule bridge dove forward oifname "dvx*" ether daddr 02:00:5e:00:00:fe ip length > 1450 update @routed_senders { meta mark : ether saddr }
 add rule bridge dove forward oifname "dvx*" ether daddr 02:00:5e:00:00:fe ip6 length > 1410 update @routed_senders { meta mark : ether saddr }
 add rule bridge dove prerouting iifname "dvx*" ether daddr 02:00:5e:00:00:fe icmp type destination-unreachable icmp code frag-needed counter name routed_answers ether daddr set meta mark map @routed_senders
