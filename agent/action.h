@@ -56,6 +56,21 @@ using KernelChange = std::variant<SetFdb, SetLocalFdb, DeleteFdb, SetNeighbour, 
 struct AnswerQuery {
   AddressQuery query;
   MacAddress mac;
+  bool router = false;  // who has it is an IPv6 router
+};
+
+// To all guests of the network here: this address, which they may know at another MAC, is at `mac`.
+struct TellGuests {
+  IpKey address;
+  MacAddress mac;
+  bool router = false;
+};
+
+// A frame of a guest's for everybody, that the kernel kept from the other hosts.
+struct CarryFrame {
+  Vni vni;
+  std::vector<std::byte> frame;
+  std::vector<Vtep> vteps;
 };
 
 // What routing makes of a frame's addresses, as the kernel does where it routes by itself.
@@ -85,12 +100,14 @@ struct Actions {
   std::vector<Key> forget;
   std::vector<KernelChange> kernel;
   std::vector<AnswerQuery> answers;
+  std::vector<TellGuests> moved;
+  std::vector<CarryFrame> carried;
   std::vector<Resend> resends;
   std::vector<Deliver> deliveries;
 
   bool empty() const noexcept {
-    return ask.empty() && forget.empty() && kernel.empty() && answers.empty() && resends.empty() &&
-           deliveries.empty();
+    return ask.empty() && forget.empty() && kernel.empty() && answers.empty() && moved.empty() &&
+           carried.empty() && resends.empty() && deliveries.empty();
   }
   void clear() noexcept {
     ask.clear();
@@ -98,6 +115,8 @@ struct Actions {
     forget.clear();
     kernel.clear();
     answers.clear();
+    moved.clear();
+    carried.clear();
     resends.clear();
     deliveries.clear();
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <net/if.h>
 
+#include <algorithm>
 #include <array>
 #include <asio/post.hpp>
 #include <fstream>
@@ -68,7 +69,8 @@ DatapathOptions datapath_options(const Options& options, const State& saved) {
           .miss_mode = options.miss_mode,
           .ageing = options.ageing,
           .known_vteps = {saved.vteps.begin(), saved.vteps.end()},
-          .limits = options.limits};
+          .limits = options.limits,
+          .query_interval = options.query_interval};
 }
 
 OwnAddresses own_addresses(const Port& port) {
@@ -156,6 +158,8 @@ void Agent::end_turn() {
   if (!little) tell_controller();
   if (!actions_.kernel.empty()) apply_changes();
   if (!actions_.answers.empty()) datapath_->answer(actions_.answers);
+  if (!actions_.moved.empty()) datapath_->tell(actions_.moved);
+  if (!actions_.carried.empty()) datapath_->carry(actions_.carried);
   if (!actions_.resends.empty()) datapath_->resend(actions_.resends);
   if (!actions_.deliveries.empty()) deliver();
   if (little) tell_controller();
@@ -274,12 +278,18 @@ void Agent::on_mac_miss(const MacMiss& miss) { resolver_.on_event(miss, Clock::n
 void Agent::on_ip_miss(const IpMiss& miss) { resolver_.on_event(miss, Clock::now(), actions_); }
 
 void Agent::on_query(const AddressQuery& query) {
-  if (query.source) heard(query.port, {query.target.vni, query.asker}, *query.source);
   resolver_.on_event(query, Clock::now(), actions_);
 }
 
+// The others hear at once what a guest may say, whatever becomes of the word to the controller; of
+// an address that is not known to be its own, once the controller agrees.
 void Agent::on_seen(const AddressSeen& seen) {
-  heard(seen.port, {seen.address.vni, seen.mac}, seen.address.ip);
+  if (!is_guest(seen.port, {seen.address.vni, seen.mac})) return;
+  const auto whose = standing(seen.address, seen.mac);
+  const bool may = whose != Announcements::Standing::kForeign || seen.address.ip.is_link_local();
+  if (may && !seen.eaten.empty()) resolver_.carry(seen.address.vni, seen.eaten, actions_);
+  if (const auto word = announcements_.heard(seen, whose, Clock::now()))
+    announce(*word, may ? std::vector<std::byte>{} : seen.eaten);
 }
 
 void Agent::on_punted(PuntedFrame&& frame) {
@@ -300,6 +310,14 @@ void Agent::on_neighbour_gone(const IpKey& key) {
   resolver_.on_neighbour_gone(key, Clock::now(), actions_);
 }
 
+void Agent::on_group(const Memberships::Change& change) {
+  const std::array group{change.group};
+  if (change.listened)
+    session_.groups(change.vni, group, {}, false);
+  else
+    session_.groups(change.vni, {}, group, false);
+}
+
 void Agent::on_port_gone(const std::string& device) { ports_.on_device_gone(device); }
 
 void Agent::on_port_back(const std::string& device, IfIndex index) {
@@ -316,21 +334,34 @@ void Agent::on_guest_mtu(unsigned mtu) {
 }
 
 // The log hears what a guest sends before its port drops what has another's MAC.
-void Agent::heard(IfIndex port, const MacKey& guest, const IpAddress& address) {
-  if (const auto found = guests_.find(port); found != guests_.end() && found->second == guest)
-    announce(guest, address);
+bool Agent::is_guest(IfIndex port, const MacKey& guest) const {
+  const auto found = guests_.find(port);
+  return found != guests_.end() && found->second == guest;
 }
 
-void Agent::announce(const MacKey& guest, const IpAddress& address) {
-  if (!session_.connected() || !announcements_.add(guest, address)) return;
-  session_.announce({guest.vni, address}, guest.mac, [this, guest, address](const Status& status) {
-    if (status) return;
-    if (status.error().code == ErrorCode::kUnavailable)
-      return announcements_.remove(guest, address);
-    journal_.complain(fmt::format("the controller refuses {} of {} in network {}: {}",
-                                  address.to_string(), guest.mac.to_string(), guest.vni.value(),
-                                  status.error().message));
-  });
+Announcements::Standing Agent::standing(const IpKey& address, const MacAddress& mac) const {
+  using Standing = Announcements::Standing;
+  const auto has = [&](const std::vector<IpAddress>& ips) {
+    return std::find(ips.begin(), ips.end(), address.ip) != ips.end();
+  };
+  const Port* const port = ports_.find(MacKey{address.vni, mac});
+  if (port == nullptr || !has(port->ips)) return Standing::kForeign;
+  return has(port->shared_ips) ? Standing::kShared : Standing::kOwn;
+}
+
+void Agent::announce(const Announcements::Word& word, std::vector<std::byte> eaten) {
+  const auto done = [this, word, eaten = std::move(eaten)](const Status& status) {
+    if (status && !eaten.empty()) {
+      resolver_.carry(word.guest.vni, eaten, actions_);
+      end_turn_soon();
+    }
+    if (!status && status.error().code != ErrorCode::kUnavailable)
+      journal_.complain(fmt::format("the controller refuses {} of {} in network {}: {}",
+                                    word.address.to_string(), word.guest.mac.to_string(),
+                                    word.guest.vni.value(), status.error().message));
+    if (const auto next = announcements_.told(word, status, Clock::now())) announce(*next, {});
+  };
+  session_.announce({word.guest.vni, word.address}, word.guest.mac, word.router, done);
 }
 
 // --- what the controller says
@@ -342,10 +373,7 @@ void Agent::on_session_ready(bool new_store, HostId self) {
   resolver_.on_session_ready(new_store, Clock::now(), actions_);
   ports_.on_session_ready();
   for (const auto& settings : ports_.networks()) use_settings(settings);
-  for (const auto& [guest, address] : announcements_.all()) {
-    announcements_.remove(guest, address);
-    announce(guest, address);
-  }
+  for (const auto& word : announcements_.begin_session()) announce(word, {});
   journal_.info(fmt::format("session with controller {}, host {}", session_.info().controller,
                             static_cast<std::uint32_t>(self)));
   if (watcher_ != nullptr) watcher_->on_session();
@@ -390,6 +418,13 @@ void Agent::on_bindings(std::span<const BindingRecord> bindings) {
 void Agent::on_flood_list(Vni vni, std::span<const HostId> add, std::span<const HostId> remove,
                           bool full) {
   resolver_.on_flood_list(vni, add, remove, full, actions_);
+  if (full) session_.groups(vni, datapath_->groups(vni), {}, true);  // it has just been joined
+  end_turn_soon();
+}
+
+void Agent::on_group_list(Vni vni, const std::optional<MacAddress>& group,
+                          std::span<const HostId> add, std::span<const HostId> remove, bool full) {
+  resolver_.on_group_list(vni, group, add, remove, full, actions_);
   end_turn_soon();
 }
 

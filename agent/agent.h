@@ -93,6 +93,7 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   void on_punted(PuntedFrame&& frame) override;
   void on_fdb_gone(const MacKey& key) override;
   void on_neighbour_gone(const IpKey& key) override;
+  void on_group(const Memberships::Change& change) override;
   void on_port_gone(const std::string& device) override;
   void on_port_back(const std::string& device, IfIndex index) override;
   void on_trouble(const std::string& what) override;  // of PortHost too
@@ -106,6 +107,8 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   void on_bindings(std::span<const BindingRecord> bindings) override;
   void on_flood_list(Vni vni, std::span<const HostId> add, std::span<const HostId> remove,
                      bool full) override;
+  void on_group_list(Vni vni, const std::optional<MacAddress>& group, std::span<const HostId> add,
+                     std::span<const HostId> remove, bool full) override;
   void on_network(const NetworkSettings& settings) override;
   void on_lost(const Attachment& attachment) override;
   void on_readdressed(const Attachment& attachment) override;
@@ -140,8 +143,9 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   void answer_echo(const PuntedFrame& frame);
   void deliver();
   std::optional<IfIndex> port_of(const MacKey& guest) const;
-  void heard(IfIndex port, const MacKey& guest, const IpAddress& address);
-  void announce(const MacKey& guest, const IpAddress& address);
+  bool is_guest(IfIndex port, const MacKey& guest) const;
+  Announcements::Standing standing(const IpKey& address, const MacAddress& mac) const;
+  void announce(const Announcements::Word& word, std::vector<std::byte> eaten);
   void every_second();
 
   asio::io_context& loop_;

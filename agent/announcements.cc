@@ -1,22 +1,81 @@
 #include "agent/announcements.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace dove::agent {
+namespace {
 
-bool Announcements::add(const MacKey& guest, const IpAddress& address) {
-  if (!address.is_v6() || !address.is_link_local()) return false;
-  auto& addresses = guests_[guest];
-  return addresses.size() < kPerGuest && addresses.insert(address).second;
+bool is_implicit(const IpAddress& address) { return address.is_v6() && address.is_link_local(); }
+
+}  // namespace
+
+// One more than there is room for takes the place of one that nothing depends on.
+Announcements::Entry* Announcements::find_or_add(Entries& entries, const IpAddress& address) {
+  const auto known = entries.find(address);
+  if (known != entries.end()) return &known->second;
+  if (entries.size() >= kPerGuest) {
+    const auto spare = std::find_if(entries.begin(), entries.end(), [](const auto& one) {
+      return !one.second.under_way && !one.second.owed && !is_implicit(one.first);
+    });
+    if (spare == entries.end()) return nullptr;
+    entries.erase(spare);
+  }
+  return &entries[address];
 }
 
-void Announcements::remove(const MacKey& guest, const IpAddress& address) {
-  if (const auto found = guests_.find(guest); found != guests_.end()) found->second.erase(address);
+bool Announcements::is_news(const AddressSeen& seen, Standing standing, const Entry& entry) {
+  const bool other_kind = seen.router && seen.router != entry.router;
+  if (is_implicit(seen.address.ip)) return !(entry.said || entry.under_way) || other_kind;
+  if (standing == Standing::kOwn) return other_kind;
+  return seen.how == AddressSeen::How::kAnnounced;
 }
 
-std::vector<std::pair<MacKey, IpAddress>> Announcements::all() const {
-  std::vector<std::pair<MacKey, IpAddress>> list;
-  for (const auto& [guest, addresses] : guests_)
-    for (const auto& address : addresses) list.emplace_back(guest, address);
-  return list;
+std::optional<Announcements::Word> Announcements::heard(const AddressSeen& seen, Standing standing,
+                                                        TimePoint now) {
+  const MacKey guest{seen.address.vni, seen.mac};
+  const IpAddress& address = seen.address.ip;
+  if (standing == Standing::kForeign && !is_implicit(address) &&
+      seen.how != AddressSeen::How::kAnnounced)
+    return std::nullopt;
+  Entry* const entry = find_or_add(guests_[guest], address);
+  if (entry == nullptr) return std::nullopt;
+  const bool news = is_news(seen, standing, *entry);
+  if (seen.router) entry->router = seen.router;
+  if (!news || now < entry->silent_until) return std::nullopt;
+  if (std::exchange(entry->under_way, true)) {
+    entry->again = true;
+    return std::nullopt;
+  }
+  return Word{guest, address, entry->router};
+}
+
+std::optional<Announcements::Word> Announcements::told(const Word& word, const Status& outcome,
+                                                       TimePoint now) {
+  const auto entries = guests_.find(word.guest);
+  if (entries == guests_.end()) return std::nullopt;
+  const auto found = entries->second.find(word.address);
+  if (found == entries->second.end()) return std::nullopt;
+  Entry& entry = found->second;
+  const bool unheard = !outcome && outcome.error().code == ErrorCode::kUnavailable;
+  const bool again = std::exchange(entry.again, false) && outcome;
+  entry.said = !unheard;
+  entry.owed = unheard;
+  entry.under_way = again;
+  if (!outcome && !unheard) entry.silent_until = now + kRefusalPause;
+  if (!again) return std::nullopt;
+  return Word{word.guest, word.address, entry.router};
+}
+
+std::vector<Announcements::Word> Announcements::begin_session() {
+  std::vector<Word> words;
+  for (auto& [guest, entries] : guests_)
+    for (auto& [address, entry] : entries) {
+      if (entry.under_way || !(entry.owed || is_implicit(address))) continue;
+      entry.under_way = true;
+      words.push_back({guest, address, entry.router});
+    }
+  return words;
 }
 
 }  // namespace dove::agent

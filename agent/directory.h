@@ -35,6 +35,7 @@ struct Attachment {
   Vni vni;
   MacAddress mac;
   std::vector<IpAddress> ips;
+  std::vector<IpAddress> shared_ips;  // those of `ips` that others may speak for too
   State state = State::kGone;
   HostId host{};  // of the owner, when kActive
   std::uint64_t generation = 0;
@@ -81,8 +82,9 @@ class Directory {
                         Completion<Attachment> done) = 0;
   virtual void detach(const std::string& endpoint, std::uint64_t generation,
                       Completion<void> done) = 0;
-  // A guest uses an address of its own that nobody registered.
-  virtual void announce(const IpKey& address, MacAddress mac, Completion<void> done) = 0;
+  // A guest speaks for an address. `router`: what it says of itself, if anything.
+  virtual void announce(const IpKey& address, MacAddress mac, std::optional<bool> router,
+                        Completion<void> done) = 0;
 
   virtual void ask(std::span<const Key> keys) = 0;
   virtual void forget(std::span<const Key> keys) = 0;
@@ -100,6 +102,11 @@ class DirectoryListener {
   virtual void on_hosts(std::span<const HostRecord> hosts, bool full) = 0;
   virtual void on_bindings(std::span<const BindingRecord> bindings) = 0;
   virtual void on_flood_list(Vni vni, std::span<const HostId> add, std::span<const HostId> remove,
+                             bool full) = 0;
+  // Likewise the hosts where guests listen to a group; without a group, see GroupList in
+  // agent.proto.
+  virtual void on_group_list(Vni vni, const std::optional<MacAddress>& group,
+                             std::span<const HostId> add, std::span<const HostId> remove,
                              bool full) = 0;
   virtual void on_network(const NetworkSettings& settings) = 0;
   // An endpoint of this host was deleted, or is active elsewhere, by the generation told.

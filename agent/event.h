@@ -34,12 +34,20 @@ struct AddressQuery {
   std::optional<IpAddress> source;  // empty in a probe (ARP sender 0.0.0.0, NS from ::)
 };
 
-// A guest said that it has an address: gratuitous ARP, ARP reply, NA, DAD's NS, or just a frame
-// with a link-local source heard at its port.
+// A guest was heard using an address, or about to use it.
 struct AddressSeen {
+  enum class How : std::uint8_t {
+    kUsed,       // answered for it, or sent a frame from it (link-local sources only)
+    kTentative,  // asks whether anybody has it: ARP probe, duplicate address detection
+    kAnnounced,  // told everybody: gratuitous ARP, unsolicited NA
+  };
   IfIndex port;
   IpKey address;
   MacAddress mac;
+  How how = How::kUsed;
+  std::optional<bool> router = {};  // of an IPv6 address: what the guest says of itself
+  // The frame, when it is meant for everybody and the kernel's `proxy` keeps it from other hosts.
+  std::vector<std::byte> eaten = {};
 };
 
 // Outer IP packets as they came out of the punt TUN: one, or the fragments of one in order of

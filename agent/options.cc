@@ -23,6 +23,7 @@ struct Words {
   std::string state_dir;
   std::string port;
   std::string ageing;
+  std::string query_interval;
   std::string punt_limit;
   std::string query_limit;
   std::string announce_limit;
@@ -122,6 +123,12 @@ Status read_limits(const Words& words, Options& out) {
   if (auto status = read_number("--ageing", words.ageing, {1, 1'000'000}, ageing); !status)
     return status;
   out.ageing = std::chrono::seconds{ageing};
+  unsigned query_interval = static_cast<unsigned>(out.query_interval.count());
+  if (auto status =
+          read_number("--query-interval", words.query_interval, {1, 31'744}, query_interval);
+      !status)
+    return status;
+  out.query_interval = std::chrono::seconds{query_interval};
   auto& limits = out.limits;
   if (auto status = read_rate("--punt-limit", words.punt_limit, limits.punts); !status)
     return status;
@@ -163,6 +170,8 @@ void describe(CLI::App& app, Words& words) {
   app.add_option("--miss-mode", words.miss_mode, "punt (default) or notify");
   app.add_option("--port", words.port, "UDP port of the tunnel (4789)");
   app.add_option("--ageing", words.ageing, "Seconds after which unused entries go (300)");
+  app.add_option("--query-interval", words.query_interval,
+                 "Seconds between multicast queries to guests (125)");
   app.add_option("--punt-limit", words.punt_limit,
                  "Frames to unknown destinations a second and port, 0: no limit (20000)");
   app.add_option("--query-limit", words.query_limit,

@@ -22,6 +22,7 @@ struct Options {
   std::filesystem::path state_dir = "/var/lib/dove";
   MissMode miss_mode = MissMode::kPunt;
   std::chrono::seconds ageing{300};
+  std::chrono::seconds query_interval{125};
   WallLimits limits;
   std::string log_level = "info";
 

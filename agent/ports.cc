@@ -95,6 +95,7 @@ Step Ports::prepare_step(const std::shared_ptr<Adding>& adding) {
       port.vni = prepared->attachment.vni;
       port.mac = prepared->attachment.mac;
       port.ips = prepared->attachment.ips;
+      port.shared_ips = prepared->attachment.shared_ips;
       port.generation = prepared->attachment.generation;
       done({});
     });
@@ -359,6 +360,7 @@ void Ports::restore_port(const SavedPort& saved, std::function<void()> done) {
                       .vni = saved.vni,
                       .mac = saved.mac,
                       .ips = saved.ips,
+                      .shared_ips = {},
                       .state = Port::State::kAbsent,
                       .generation = saved.generation,
                       .security = saved.security};
@@ -432,7 +434,7 @@ void Ports::judge(Port& port, const Directory::Prepared& prepared, std::function
   const auto& now = prepared.attachment;
   if (now.vni != port.vni || now.mac != port.mac)
     return lose(port, "its network or MAC address was changed", std::move(done));
-  readdress(port, now.ips);
+  readdress(port, now);
   port.network = prepared.network.name;
   if (now.state != Attachment::State::kActive)
     return activate_again(port, now.generation, std::move(done));
@@ -456,8 +458,9 @@ void Ports::settle(Port& port, std::uint64_t generation) {
   set_state(port, Port::State::kActive);
 }
 
-void Ports::readdress(Port& port, const std::vector<IpAddress>& ips) {
-  if (std::exchange(port.ips, ips) == ips) return;
+void Ports::readdress(Port& port, const Attachment& now) {
+  port.shared_ips = now.shared_ips;
+  if (std::exchange(port.ips, now.ips) == now.ips) return;
   host_.set_addresses(port);
   host_.on_port(port, false);
   save_soon();
@@ -468,7 +471,7 @@ void Ports::on_readdressed(const Attachment& attachment) {
     Port* const port = find_endpoint(attachment.endpoint);
     const bool current = port != nullptr && is_here(*port) && port->mac == attachment.mac &&
                          attachment.generation >= port->generation;
-    if (current) readdress(*port, attachment.ips);
+    if (current) readdress(*port, attachment);
     over();
   });
 }
@@ -547,6 +550,13 @@ std::vector<Port> Ports::list() const {
 
 const Port* Ports::find(const std::string& dev) const {
   const auto found = ports_.find(dev);
+  return found == ports_.end() ? nullptr : &found->second;
+}
+
+const Port* Ports::find(const MacKey& guest) const {
+  const auto found = std::find_if(ports_.begin(), ports_.end(), [&](const auto& port) {
+    return port.second.guest() == guest && is_here(port.second);
+  });
   return found == ports_.end() ? nullptr : &found->second;
 }
 

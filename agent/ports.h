@@ -36,6 +36,7 @@ struct Port {
   Vni vni;
   MacAddress mac;
   std::vector<IpAddress> ips;
+  std::vector<IpAddress> shared_ips;  // those of `ips` that others may speak for too
   State state = State::kPending;
   std::uint64_t generation = 0;
   bool security = true;  // it may send from its own MAC and IPs only
@@ -103,6 +104,7 @@ class Ports {
   // --- to show
   std::vector<Port> list() const;
   const Port* find(const std::string& dev) const;
+  const Port* find(const MacKey& guest) const;
   std::vector<NetworkSettings> networks() const;
   const std::string& network_name(Vni vni) const;  // empty when it is not here
   State state(const StorePoint& store) const;      // to save
@@ -147,7 +149,7 @@ class Ports {
   void judge(Port& port, const Directory::Prepared& prepared, std::function<void()> done);
   void activate_again(Port& port, std::uint64_t generation, std::function<void()> done);
   void settle(Port& port, std::uint64_t generation);
-  void readdress(Port& port, const std::vector<IpAddress>& ips);
+  void readdress(Port& port, const Attachment& now);
   void lose(Port& port, const std::string& why, std::function<void()> done);
   void put_back(Port& port, std::function<void()> done);
   void set_state(Port& port, Port::State state);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/multicast.h"
 #include "agent/resolver/state.h"
 
 namespace dove::agent {
@@ -37,6 +38,17 @@ void Resolver::on_flood_list(Vni vni, std::span<const HostId> add, std::span<con
 
 void Resolver::set_router(Vni vni, const std::optional<Router>& router) {
   if (Network* network = state_->records.network(vni)) network->router = router;
+}
+
+void Resolver::on_group_list(Vni vni, const std::optional<MacAddress>& group,
+                             std::span<const HostId> add, std::span<const HostId> remove, bool full,
+                             Actions& out) {
+  if (group && reach_of(*group) != Reach::kMembers) return;
+  if (group && state_->flood_lists.change({vni, *group}, add, remove, full))
+    state_->on_group_changed({vni, *group}, out);
+  if (!group && full)
+    for (const auto& mac : state_->flood_lists.end_telling(vni))
+      state_->on_group_changed({vni, mac}, out);
 }
 
 void Resolver::add_local(const MacKey& key, Actions& out) {
@@ -101,6 +113,11 @@ void Resolver::on_event(PuntedFrame&& frame, TimePoint now, Actions& out) {
   if (mac.is_multicast()) return state.flood(*network, frame, out);
   MacRecord* const record = state.want(*network, mac, out);
   if (record != nullptr) state.on_wanted_frame(*record, std::move(frame), out);
+}
+
+void Resolver::carry(Vni vni, std::span<const std::byte> frame, Actions& out) const {
+  const auto& vteps = state_->flood_lists.vteps(vni);
+  if (!vteps.empty()) out.carried.push_back({vni, {frame.begin(), frame.end()}, vteps});
 }
 
 void Resolver::on_binding(const MacBinding& binding, TimePoint now, Actions& out) {

@@ -54,7 +54,7 @@ struct Limits {
   std::size_t keys_per_network = 65536;  // asked and negative ones; found ones are in use. Beyond,
                                          // the oldest makes room
   std::size_t groups_per_network = 256;  // multicast MACs with a list of their own, besides the
-                                         // well-known ones
+                                         // well-known ones; at least 1
   std::size_t repairs = 65536;           // refused changes to be tried again
   std::uint64_t hash_seed = 0;           // random in a real agent: guests choose keys
 };
@@ -67,7 +67,7 @@ enum class DropReason : std::uint8_t {
   kBytesLimit,      // the host has
   kWaitersLimit,    // the key has
   kKeyLimit,        // a key made room for a newer one; its waiters went with it
-  kGroupLimit,      // one more multicast MAC
+  kGroupLimit,      // a multicast MAC's list made room for a newer one
   kRepairLimit,     // one more refused change
   kUnknownNetwork,  // no such network on this host (any more)
   kNotFound,        // waited to the end for what does not exist
@@ -145,6 +145,10 @@ class Resolver {
 
   // Frames to this MAC are routed; of these addresses the kernel answers for itself. Empty: none.
   void set_router(Vni vni, const std::optional<Router>& router);
+  // The hosts where guests listen to a group, where membership decides (multicast.h). Without a
+  // group: those told in full since the session began are all that have listeners.
+  void on_group_list(Vni vni, const std::optional<MacAddress>& group, std::span<const HostId> add,
+                     std::span<const HostId> remove, bool full, Actions& out);
 
   // A guest of this host. Its MAC is on the bridge whatever the controller says of it until then.
   void add_local(const MacKey& key, Actions& out);
@@ -155,6 +159,9 @@ class Resolver {
   void on_event(const IpMiss& miss, TimePoint now, Actions& out);
   void on_event(const AddressQuery& query, TimePoint now, Actions& out);
   void on_event(PuntedFrame&& frame, TimePoint now, Actions& out);
+
+  // A local guest's frame for everybody, that the kernel keeps from the other hosts.
+  void carry(Vni vni, std::span<const std::byte> frame, Actions& out) const;
 
   // Answers and pushes, in the order of the session. An older revision than the known one changes
   // nothing.

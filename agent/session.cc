@@ -461,6 +461,8 @@ void Session::receive(const v1::FromController& message) {
       return receive_hosts(message.hosts());
     case v1::FromController::kFloodList:
       return receive_flood_list(message.flood_list());
+    case v1::FromController::kGroupList:
+      return receive_group_list(message.group_list());
     case v1::FromController::kNetwork:
       return receive_network(message.network());
     case v1::FromController::kLost:
@@ -509,14 +511,34 @@ void Session::receive_hosts(const v1::Hosts& message) {
   advance(message.revision());
 }
 
+namespace {
+
+std::vector<HostId> parse_hosts(const google::protobuf::RepeatedField<std::uint32_t>& ids) {
+  std::vector<HostId> hosts;
+  for (const auto id : ids) hosts.push_back(HostId{id});
+  return hosts;
+}
+
+}  // namespace
+
 void Session::receive_flood_list(const v1::FloodList& message) {
   auto vni = api::parse_vni(message.vni());
   if (check(vni) == nullptr) return;
-  std::vector<HostId> add;
-  std::vector<HostId> remove;
-  for (const auto id : message.add()) add.push_back(HostId{id});
-  for (const auto id : message.remove()) remove.push_back(HostId{id});
-  listener_.on_flood_list(*vni, add, remove, message.full());
+  listener_.on_flood_list(*vni, parse_hosts(message.add()), parse_hosts(message.remove()),
+                          message.full());
+  advance(message.revision());
+}
+
+void Session::receive_group_list(const v1::GroupList& message) {
+  auto vni = api::parse_vni(message.vni());
+  if (check(vni) == nullptr) return;
+  const auto group = api::parse_mac(message.group());
+  if (!message.group().empty() && (!group || !group->is_multicast())) {
+    ++counters_.malformed;
+    return;
+  }
+  listener_.on_group_list(*vni, group, parse_hosts(message.add()), parse_hosts(message.remove()),
+                          message.full());
   advance(message.revision());
 }
 
@@ -640,11 +662,13 @@ void Session::detach(const std::string& endpoint, std::uint64_t generation, Comp
   request(fill, [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
 }
 
-void Session::announce(const IpKey& address, MacAddress mac, Completion<void> done) {
+void Session::announce(const IpKey& address, MacAddress mac, std::optional<bool> router,
+                       Completion<void> done) {
   const auto fill = [&](v1::Request& out) {
     out.mutable_announce()->set_vni(address.vni.value());
     out.mutable_announce()->set_ip(api::to_bytes(address.ip));
     out.mutable_announce()->set_mac(api::to_bytes(mac));
+    if (router) out.mutable_announce()->set_router(*router);
   };
   request(fill, [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
 }
@@ -660,6 +684,18 @@ void Session::ask(std::span<const Key> keys, const std::optional<IpAddress>& ask
 void Session::forget(std::span<const Key> keys) {
   if (!ready_ || keys.empty()) return;
   counters_.keys_dropped += stream_->send_keys(false, keys);
+}
+
+void Session::groups(Vni vni, std::span<const MacAddress> add, std::span<const MacAddress> remove,
+                     bool full) {
+  if (!ready_) return;
+  stream_->send([&](v1::FromAgent& message) {
+    auto& groups = *message.mutable_groups();
+    groups.set_vni(vni.value());
+    groups.set_full(full);
+    for (const auto& mac : add) groups.add_add(api::to_bytes(mac));
+    for (const auto& mac : remove) groups.add_remove(api::to_bytes(mac));
+  });
 }
 
 void Session::applied(std::uint64_t revision) {

@@ -32,6 +32,7 @@ namespace dove::v1 {
 class Bindings;
 class FloodList;
 class FromController;
+class GroupList;
 class Hosts;
 class Lost;
 class Readdressed;
@@ -89,6 +90,10 @@ class Session final : public Directory {
   void wait_until_ended() const;
   // The kernel's state is that of this revision; said when there is nothing better to do.
   void applied(std::uint64_t revision);
+  // Guests of this host listen to these groups from now on, or no longer; `full`: to no others. Not
+  // said without a session: each begins with all.
+  void groups(Vni vni, std::span<const MacAddress> add, std::span<const MacAddress> remove,
+              bool full);
   Info info() const;
   std::uint64_t revision() const noexcept { return info_.store.revision; }  // the last heard of
   const Counters& counters() const noexcept { return counters_; }
@@ -102,7 +107,8 @@ class Session final : public Directory {
                 Completion<Attachment> done) override;
   void detach(const std::string& endpoint, std::uint64_t generation,
               Completion<void> done) override;
-  void announce(const IpKey& address, MacAddress mac, Completion<void> done) override;
+  void announce(const IpKey& address, MacAddress mac, std::optional<bool> router,
+                Completion<void> done) override;
   void ask(std::span<const Key> keys) override { ask(keys, std::nullopt); }
   // For a guest of this host's that has the address `asker`: told when it is one address alone.
   void ask(std::span<const Key> keys, const std::optional<IpAddress>& asker);
@@ -123,6 +129,7 @@ class Session final : public Directory {
   void receive_bindings(const v1::Bindings& message);
   void receive_hosts(const v1::Hosts& message);
   void receive_flood_list(const v1::FloodList& message);
+  void receive_group_list(const v1::GroupList& message);
   void receive_network(const v1::NetworkSettings& message);
   void receive_lost(const v1::Lost& message);
   void receive_readdressed(const v1::Readdressed& message);

@@ -49,10 +49,13 @@ Result<Attachment> parse_attachment(const v1::Attachment& message) {
     return Error{ErrorCode::kInvalid, "an attachment without a MAC address"};
   auto ips = api::parse_ips(message.ips());
   if (!ips) return ips.error();
+  auto shared_ips = api::parse_ips(message.shared_ips());
+  if (!shared_ips) return shared_ips.error();
   return Attachment{.endpoint = message.endpoint(),
                     .vni = *vni,
                     .mac = *mac,
                     .ips = *std::move(ips),
+                    .shared_ips = *std::move(shared_ips),
                     .state = parse_state(message.state()),
                     .host = HostId{message.host_id()},
                     .generation = message.generation()};

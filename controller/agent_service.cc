@@ -56,6 +56,28 @@ Status check_form(const v1::Request& request) {
   return network_status(announce.vni());
 }
 
+Result<std::vector<MacAddress>> parse_group_macs(
+    const google::protobuf::RepeatedPtrField<std::string>& list) {
+  std::vector<MacAddress> macs;
+  for (const auto& bytes : list) {
+    const auto mac = api::parse_mac(bytes);
+    if (!mac || !mac->is_multicast())
+      return Error{ErrorCode::kInvalid, "a group is a multicast MAC of 6 bytes"};
+    macs.push_back(*mac);
+  }
+  return macs;
+}
+
+Result<GroupListeners::Word> parse_groups(const v1::Groups& message) {
+  const auto vni = api::parse_vni(message.vni());
+  if (!vni) return vni.error();
+  auto add = parse_group_macs(message.add());
+  if (!add) return add.error();
+  auto remove = parse_group_macs(message.remove());
+  if (!remove) return remove.error();
+  return GroupListeners::Word{*vni, message.full(), *std::move(add), *std::move(remove)};
+}
+
 // How many threads answer. More than the cores have no use, and each is woken by its own streams
 // alone.
 unsigned thread_count() {
@@ -179,6 +201,8 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
         return {};
       case v1::FromAgent::kRequest:
         return handle(incoming_.request());
+      case v1::FromAgent::kGroups:
+        return handle(incoming_.groups());
       default:
         return admitted_ ? Status{} : before_hello();
     }
@@ -226,6 +250,14 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
         return Error{ErrorCode::kInvalid, "the asker's IP is neither 4 nor 16 bytes long"};
     }
     sessions_.ask(*this, keys_, asker);
+    return {};
+  }
+
+  Status handle(const v1::Groups& message) {
+    if (!admitted_) return before_hello();
+    const auto word = parse_groups(message);
+    if (!word) return word.error();
+    sessions_.listen(*this, *word);
     return {};
   }
 

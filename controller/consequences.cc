@@ -39,6 +39,7 @@ IpUpdate update_of(const IpKey& key, const State& state, std::uint64_t revision)
                       .verdict = Verdict::kFound,
                       .mac = speaker->mac,
                       .generation = address->generation,
+                      .router = address->router,
                       .revision = std::max(address->revision, speaker->revision)},
           .recorded = true};
 }

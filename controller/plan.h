@@ -54,7 +54,12 @@ Status plan_detachment(HostId host, const std::string& endpoint, std::uint64_t g
                        Draft& draft);
 // At most kLinkLocals addresses an endpoint: the one unused for longest makes room.
 inline constexpr std::size_t kLinkLocals = 8;
-Status plan_announcement(HostId host, const MacKey& endpoint, const IpAddress& ip,
-                         const Surroundings& around, Draft& draft);
+struct Announcement {
+  MacKey endpoint;
+  IpAddress ip;
+  std::optional<bool> router = {};
+};
+Status plan_announcement(HostId host, const Announcement& said, const Surroundings& around,
+                         Draft& draft);
 
 }  // namespace dove::controller

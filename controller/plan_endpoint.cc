@@ -172,6 +172,7 @@ void Addresses::drop(const Address& address) {
   std::erase(left.endpoints, endpoint_);
   if (!left.endpoints.empty()) {
     left.generation += spoke ? 1 : 0;
+    if (spoke) left.router = false;
     draft_.put(left);
     return;
   }

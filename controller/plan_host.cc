@@ -1,6 +1,3 @@
-#include <algorithm>
-
-#include "controller/link_local.h"
 #include "controller/plan_internal.h"
 
 namespace dove::controller {
@@ -42,22 +39,6 @@ Status check_vtep(const Registration& host, const State& state) {
                       "more, delete it (dovectl host del {})",
                       host.vtep.to_string(), name, host.name, name));
   return {};
-}
-
-// The endpoint's link-local addresses, the one that was recorded first in front.
-std::vector<Kept<Address>> link_locals(const Endpoint& endpoint, const State& state) {
-  std::vector<Kept<Address>> list;
-  for (const auto& ip : state.ips_of(endpoint.name)) {
-    const auto* address = state.address({endpoint.vni, ip});
-    if (address->kind == Address::Kind::kLinkLocal) list.push_back(*address);
-  }
-  std::sort(list.begin(), list.end(),
-            [](const auto& a, const auto& b) { return a.revision < b.revision; });
-  return list;
-}
-
-Error taken(const IpAddress& ip, const std::string& owner) {
-  return exists(fmt::format("IP {} is endpoint \"{}\"'s", ip.to_string(), owner));
 }
 
 }  // namespace
@@ -120,33 +101,6 @@ Status plan_detachment(HostId host, const std::string& name, std::uint64_t gener
   endpoint.active = false;
   endpoint.host = {};
   draft.put(endpoint);
-  return {};
-}
-
-Status plan_announcement(HostId host, const MacKey& key, const IpAddress& ip,
-                         const Surroundings& around, Draft& draft) {
-  const auto& state = draft.state();
-  if (!ip.is_v6() || !ip.is_link_local())
-    return invalid(
-        fmt::format("IP \"{}\" is wrong: expected a link-local IPv6 address", ip.to_string()));
-  const auto* endpoint = state.endpoint(key);
-  if (endpoint == nullptr || !endpoint->active || endpoint->host != host)
-    return conflict(fmt::format("no endpoint with MAC {} in VNI {} is active at this host",
-                                key.mac.to_string(), key.vni.to_string()));
-  if (const auto* present = state.address({key.vni, ip})) {
-    if (present->endpoints.front() != endpoint->name) return taken(ip, present->endpoints.front());
-    return {};
-  }
-  const auto mac = mac_of_link_local(ip);
-  if (mac == around.router_mac)
-    return exists(fmt::format("IP {} is every gateway's", ip.to_string()));
-  if (mac == key.mac) return {};  // found without a record
-  if (mac)
-    if (const auto* other = state.endpoint(MacKey{key.vni, *mac})) return taken(ip, other->name);
-  const auto own = link_locals(*endpoint, state);
-  const auto name = endpoint->name;
-  if (own.size() >= kLinkLocals) draft.erase(own.front());
-  draft.put(Address{{key.vni, ip}, Address::Kind::kLinkLocal, false, {name}, around.revision + 1});
   return {};
 }
 

@@ -60,6 +60,7 @@ std::string encode_address(const Address& address) {
   out.set_chosen(address.chosen);
   for (const auto& name : address.endpoints) out.add_endpoints(name);
   out.set_generation(address.generation);
+  out.set_router(address.router);
   return bytes_of(out);
 }
 
@@ -152,7 +153,8 @@ std::optional<Value> decode_address(const std::string& bytes) {
                  .kind = static_cast<Address::Kind>(in.kind()),
                  .chosen = in.chosen(),
                  .endpoints = {in.endpoints().begin(), in.endpoints().end()},
-                 .generation = in.generation()};
+                 .generation = in.generation(),
+                 .router = in.router()};
 }
 
 std::optional<Value> decode_host(const std::string& bytes) {

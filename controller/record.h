@@ -75,6 +75,7 @@ struct Address {
   bool chosen = false;
   std::vector<std::string> endpoints;  // the present speaker first; never empty
   std::uint64_t generation = 0;
+  bool router = false;  // the present speaker is an IPv6 router
   friend bool operator==(const Address&, const Address&) = default;
 };
 

@@ -373,7 +373,9 @@ Status Registry::do_announce(Peer& peer, const v1::Announce& announce) {
   const MacKey key{*Vni::from(announce.vni()), *api::parse_mac(announce.mac())};
   const auto ip = *api::parse_ip(announce.ip());
   Draft draft{state_, now()};
-  if (auto s = plan_announcement(peer.host, key, ip, surroundings(), draft); !s) return s;
+  const auto router =
+      announce.has_router() ? std::optional{announce.router()} : std::optional<bool>{};
+  if (auto s = plan_announcement(peer.host, {key, ip, router}, surroundings(), draft); !s) return s;
   return commit(draft);
 }
 

@@ -87,7 +87,11 @@ void render(const Endpoint& endpoint, v1::Attachment* message) {
 
 void render(const Endpoint& endpoint, const State& state, v1::Attachment* message) {
   render(endpoint, message);
-  for (const auto& ip : state.ips_of(endpoint.name)) api::set_bytes(message->add_ips(), ip);
+  for (const auto& ip : state.ips_of(endpoint.name)) {
+    api::set_bytes(message->add_ips(), ip);
+    if (state.address({endpoint.vni, ip})->kind == Address::Kind::kShared)
+      api::set_bytes(message->add_shared_ips(), ip);
+  }
 }
 
 }  // namespace dove::controller

@@ -227,6 +227,7 @@ void Sessions::join(Peer& peer, Vni vni, v1::FromController&& reply) {
   for (const auto& [member, by] : members_[vni])
     if (member != peer.host) list->add_add(static_cast<std::uint32_t>(member));
   delivery.send(peer.reader, std::move(message));
+  tell_all_groups(peer, vni, delivery);
 }
 
 void Sessions::has_network(Peer& peer, Vni vni) {
@@ -252,6 +253,7 @@ void Sessions::add_member(Vni vni, HostId host, ReaderId by, Delivery& delivery)
 void Sessions::remove_member(Vni vni, HostId host, Delivery& delivery) {
   const auto at = members_.find(vni);
   if (at == members_.end() || at->second.erase(host) == 0) return;
+  tell_groups(vni, host, listeners_.remove(vni, host), delivery);
   tell_members(vni, host, false, delivery);
   if (at->second.empty()) members_.erase(at);
 }
@@ -262,6 +264,12 @@ void Sessions::tell_members(Vni vni, HostId about, bool added, Delivery& deliver
   list->set_vni(vni.value());
   list->set_revision(revision_);
   (added ? list->mutable_add() : list->mutable_remove())->Add(static_cast<std::uint32_t>(about));
+  tell_joined(vni, about, message, delivery);
+}
+
+// Everybody who has joined the network, but the host that it is about.
+void Sessions::tell_joined(Vni vni, HostId about, const v1::FromController& message,
+                           Delivery& delivery) {
   for (const auto& [member, by] : members_[vni]) {
     const auto reader = by_host_.find(member);
     if (member == about || reader == by_host_.end()) continue;
@@ -271,9 +279,62 @@ void Sessions::tell_members(Vni vni, HostId about, bool added, Delivery& deliver
   }
 }
 
+// --- groups
+
+void Sessions::listen(Peer& peer, const GroupListeners::Word& word) {
+  Delivery delivery{*this};
+  const auto members = members_.find(word.vni);
+  if (live(peer.reader) == nullptr || members == members_.end() ||
+      !members->second.contains(peer.host))
+    return;
+  tell_groups(word.vni, peer.host, listeners_.change(peer.host, word), delivery);
+}
+
+void Sessions::tell_groups(Vni vni, HostId host, std::span<const GroupListeners::Change> changes,
+                           Delivery& delivery) {
+  for (const auto& [group, added] : changes) {
+    v1::FromController message;
+    auto* list = message.mutable_group_list();
+    list->set_vni(vni.value());
+    list->set_revision(revision_);
+    api::set_bytes(list->mutable_group(), group);
+    (added ? list->mutable_add() : list->mutable_remove())->Add(static_cast<std::uint32_t>(host));
+    tell_joined(vni, host, message, delivery);
+  }
+}
+
+// In full, when all are known.
+void Sessions::tell_all_groups(const Peer& peer, Vni vni, Delivery& delivery) {
+  const bool full = !groups_settle_;
+  const auto begin = [&] {
+    v1::FromController message;
+    message.mutable_group_list()->set_vni(vni.value());
+    message.mutable_group_list()->set_full(full);
+    message.mutable_group_list()->set_revision(revision_);
+    return message;
+  };
+  for (const auto& [group, hosts] : listeners_.of(vni)) {
+    auto message = begin();
+    api::set_bytes(message.mutable_group_list()->mutable_group(), group);
+    for (const auto host : hosts)
+      if (host != peer.host)
+        message.mutable_group_list()->add_add(static_cast<std::uint32_t>(host));
+    delivery.send(peer.reader, std::move(message));
+  }
+  if (full) delivery.send(peer.reader, begin());
+}
+
+void Sessions::settle_groups(TimePoint now, Delivery& delivery) {
+  if (!groups_settle_ || now < *groups_settle_) return;
+  groups_settle_.reset();
+  for (const auto& [reader, session] : sessions_)
+    for (const auto vni : session.joined) tell_all_groups(*session.peer, vni, delivery);
+}
+
 void Sessions::tick(TimePoint now) {
   Delivery delivery{*this};
   end_introductions(now, delivery);
+  settle_groups(now, delivery);
   for (auto& [reader, session] : sessions_) {
     if (session.settled || now < session.since + options_.rejoin) continue;
     session.settled = true;
@@ -357,6 +418,7 @@ std::optional<TimePoint> Sessions::next_deadline() const {
 void Sessions::load(const Consequences& all) {
   Delivery delivery{*this};
   apply(all, delivery);
+  if (!members_.empty()) groups_settle_ = std::chrono::steady_clock::now() + options_.rejoin;
 }
 
 void Sessions::publish(const Consequences& consequences) {
@@ -443,6 +505,7 @@ void Sessions::show(Vni vni, v1::NetworkSettings* settings) const {
 // Nobody is in its list any more; who had joined it is told so.
 void Sessions::end_network(Vni vni, Delivery& delivery) {
   members_.erase(vni);
+  listeners_.remove(vni);
   v1::FromController message;
   message.mutable_flood_list()->set_vni(vni.value());
   message.mutable_flood_list()->set_full(true);

@@ -20,6 +20,7 @@
 #include "api/convert.h"
 #include "controller/consequences.h"
 #include "controller/directory.h"
+#include "controller/group_listeners.h"
 #include "controller/outbox.h"
 
 namespace dove::controller {
@@ -72,7 +73,8 @@ class Sessions {
   void admit(std::shared_ptr<Peer> peer, const Hello& hello, HostId host,
              const std::string& store_id);
   void publish(const Consequences& consequences);
-  // Adds the peer's host to the network, sends it the reply and then the flood list.
+  // Adds the peer's host to the network, sends it the reply and then the flood list and the
+  // groups'.
   void join(Peer& peer, Vni vni, v1::FromController&& reply);
   void leave(Peer& peer, Vni vni, v1::FromController&& reply);
   // An endpoint of the network is active at the peer's host: so it has the network.
@@ -94,6 +96,8 @@ class Sessions {
   void forget(Peer& peer, std::span<const Key> keys);
   // The agent has applied all that it was told up to this revision.
   void applied(Peer& peer, std::uint64_t revision);
+  // What guests of the peer's host listen to; told to all who have joined the network.
+  void listen(Peer& peer, const GroupListeners::Word& word);
   void send(Peer& peer, v1::FromController&& message);
   // The peer's stream has ended. What its host owns and has joined stays.
   void end(Peer& peer);
@@ -140,6 +144,11 @@ class Sessions {
   void settle(Live& session, Delivery& delivery);
   std::function<bool(HostId, std::uint64_t)> who_knows() const;
   void end_introductions(TimePoint now, Delivery& delivery);
+  void tell_groups(Vni vni, HostId host, std::span<const GroupListeners::Change> changes,
+                   Delivery& delivery);
+  void tell_all_groups(const Peer& peer, Vni vni, Delivery& delivery);
+  void settle_groups(TimePoint now, Delivery& delivery);
+  void tell_joined(Vni vni, HostId about, const v1::FromController& message, Delivery& delivery);
 
   const Options options_;
   mutable std::mutex mutex_;  // everything below
@@ -151,6 +160,10 @@ class Sessions {
   std::map<HostId, api::HostEntry> hosts_;
   std::map<HostId, Introduction> introductions_;
   std::unordered_map<Vni, Members> members_;
+  GroupListeners listeners_;
+  // Hosts that were there before us have this long to say what their guests listen to. Until then
+  // nobody is told that a group has no other listeners.
+  std::optional<TimePoint> groups_settle_;
 };
 
 }  // namespace dove::controller

@@ -20,6 +20,7 @@ constexpr Row kRows[] = {
     {IFLA_BRPORT_NEIGH_SUPPRESS, &BridgePortFlags::neigh_suppress},
     {IFLA_BRPORT_MODE, &BridgePortFlags::hairpin},
     {IFLA_BRPORT_GUARD, &BridgePortFlags::guard},
+    {IFLA_BRPORT_FAST_LEAVE, &BridgePortFlags::fast_leave},
 };
 
 }  // namespace
@@ -36,7 +37,9 @@ BridgeAttributes read_bridge(const Attributes<IFLA_BR_MAX>& table) noexcept {
           .stp = table.number<std::uint32_t>(IFLA_BR_STP_STATE).value_or(0) != 0,
           .vlan_filtering = is_set(IFLA_BR_VLAN_FILTERING),
           .multicast_snooping = is_set(IFLA_BR_MCAST_SNOOPING),
-          .multicast_querier = is_set(IFLA_BR_MCAST_QUERIER)};
+          .multicast_querier = is_set(IFLA_BR_MCAST_QUERIER),
+          .membership_interval = static_cast<std::uint32_t>(
+              table.number<std::uint64_t>(IFLA_BR_MCAST_MEMBERSHIP_INTVL).value_or(0) / kTicks)};
 }
 
 void put_bridge(Builder& builder, const BridgeAttributes& bridge, bool has_vlan_filtering) {
@@ -44,7 +47,9 @@ void put_bridge(Builder& builder, const BridgeAttributes& bridge, bool has_vlan_
       .put_number(IFLA_BR_STP_STATE, std::uint32_t{bridge.stp})
       .put_number(IFLA_BR_FORWARD_DELAY, bridge.forward_delay * kTicks)
       .put_number(IFLA_BR_MCAST_SNOOPING, std::uint8_t{bridge.multicast_snooping})
-      .put_number(IFLA_BR_MCAST_QUERIER, std::uint8_t{bridge.multicast_querier});
+      .put_number(IFLA_BR_MCAST_QUERIER, std::uint8_t{bridge.multicast_querier})
+      .put_number(IFLA_BR_MCAST_MEMBERSHIP_INTVL,
+                  std::uint64_t{bridge.membership_interval} * kTicks);
   // A kernel built without it refuses to be told that it is off.
   if (bridge.vlan_filtering != has_vlan_filtering)
     builder.put_number(IFLA_BR_VLAN_FILTERING, std::uint8_t{bridge.vlan_filtering});
@@ -54,6 +59,7 @@ BridgePortFlags read_port_flags(const Attributes<IFLA_BRPORT_MAX>& table) noexce
   BridgePortFlags flags;
   for (const Row& row : kRows)
     if (const auto value = table.number<std::uint8_t>(row.type)) flags.*row.flag = *value != 0;
+  flags.multicast_router = table.number<std::uint8_t>(IFLA_BRPORT_MULTICAST_ROUTER);
   return flags;
 }
 
@@ -61,6 +67,8 @@ void put_port_flags(Builder& builder, const BridgePortFlags& flags) {
   for (const Row& row : kRows)
     if (const auto value = flags.*row.flag)
       builder.put_number(row.type, static_cast<std::uint8_t>(*value));
+  if (flags.multicast_router)
+    builder.put_number(IFLA_BRPORT_MULTICAST_ROUTER, *flags.multicast_router);
 }
 
 }  // namespace dove::netlink

@@ -65,6 +65,7 @@ std::string difference(const BridgeAttributes& has, const BridgeAttributes& want
       .compare("vlan_filtering", has.vlan_filtering, wanted.vlan_filtering)
       .compare("mcast_snooping", has.multicast_snooping, wanted.multicast_snooping)
       .compare("mcast_querier", has.multicast_querier, wanted.multicast_querier)
+      .compare("mcast_membership_interval", has.membership_interval, wanted.membership_interval)
       .text();
 }
 

@@ -60,6 +60,7 @@ struct BridgeAttributes {
   bool vlan_filtering = false;
   bool multicast_snooping = true;
   bool multicast_querier = false;
+  std::uint32_t membership_interval = 260;  // seconds that a group lasts without a report
 
   friend bool operator==(const BridgeAttributes&, const BridgeAttributes&) = default;
 };
@@ -76,7 +77,9 @@ struct BridgePortFlags {
   std::optional<bool> isolated;
   std::optional<bool> neigh_suppress;
   std::optional<bool> hairpin;
-  std::optional<bool> guard;  // BPDU guard
+  std::optional<bool> guard;       // BPDU guard
+  std::optional<bool> fast_leave;  // of a group: at once, as there is no other listener
+  std::optional<std::uint8_t> multicast_router;  // MDB_RTR_TYPE_...: gets groups nobody joined here
 
   friend bool operator==(const BridgePortFlags&, const BridgePortFlags&) = default;
 };

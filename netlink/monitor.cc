@@ -49,11 +49,23 @@ void decode_entry_change(const Message& message, std::vector<KernelChange>& chan
   }
 }
 
+void decode_group_change(const Message& message, std::vector<KernelChange>& changes) {
+  std::vector<BridgeGroup> groups;
+  decode_groups(message, groups);
+  for (const auto& group : groups) {
+    if (message.type() == RTM_NEWMDB)
+      changes.emplace_back(GroupJoined{group});
+    else
+      changes.emplace_back(GroupLeft{group});
+  }
+}
+
 std::vector<std::uint16_t> wanted_types(const MonitorOptions& options) {
   std::vector<std::uint16_t> types;
   if (options.links) types.insert(types.end(), {RTM_NEWLINK, RTM_DELLINK});
   if (options.entries) types.push_back(RTM_DELNEIGH);
   if (options.installs) types.push_back(RTM_NEWNEIGH);
+  if (options.groups) types.insert(types.end(), {RTM_NEWMDB, RTM_DELMDB});
   return types;
 }
 
@@ -67,6 +79,9 @@ void decode_change(const Message& message, std::vector<KernelChange>& changes) {
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH:
       return decode_entry_change(message, changes);
+    case RTM_NEWMDB:
+    case RTM_DELMDB:
+      return decode_group_change(message, changes);
     default:
       return;
   }
@@ -82,6 +97,8 @@ Result<ChangeMonitor> ChangeMonitor::open(const MonitorOptions& options) {
     if (auto joined = socket->join(RTNLGRP_LINK); !joined) return joined.error();
   if (options.entries || options.installs)
     if (auto joined = socket->join(RTNLGRP_NEIGH); !joined) return joined.error();
+  if (options.groups)
+    if (auto joined = socket->join(RTNLGRP_MDB); !joined) return joined.error();
   return ChangeMonitor{std::move(*socket)};
 }
 

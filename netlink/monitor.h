@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "netlink/bridge_group.h"
 #include "netlink/link.h"
 #include "netlink/neighbour.h"
 #include "netlink/socket.h"
@@ -49,17 +50,25 @@ struct FdbGone {
 struct NeighbourGone {
   NeighbourEntry entry;
 };
+// Somebody behind a bridge's port listens to a group from now on, or no longer. Both may repeat.
+struct GroupJoined {
+  BridgeGroup group;
+};
+struct GroupLeft {
+  BridgeGroup group;
+};
 // Changes were lost: only dumps tell the truth now.
 struct Overrun {};
 
 using KernelChange = std::variant<LinkChanged, LinkGone, PortChanged, FdbSet, NeighbourSet, FdbGone,
-                                  NeighbourGone, Overrun>;
+                                  NeighbourGone, GroupJoined, GroupLeft, Overrun>;
 
 struct MonitorOptions {
   std::size_t receive_buffer = 16U << 20U;
   bool links = true;
   bool entries = true;    // FDB and neighbour entries that go
   bool installs = false;  // and those that come
+  bool groups = false;    // that bridges hear joined and left
 };
 
 class ChangeMonitor {

@@ -67,11 +67,15 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   if (!guest_ports) return guest_ports.error();
   auto answerer = Answerer::open();
   if (!answerer) return answerer.error();
+  auto announcer = Announcer::open(options.local.address);
+  if (!announcer) return announcer.error();
+  auto querier = Querier::open(options.query_interval);
+  if (!querier) return querier.error();
   auto programmer = Programmer::open(options.local);
   if (!programmer) return programmer.error();
   auto misses = netlink::MissMonitor::open();
   if (!misses) return misses.error();
-  auto changes = netlink::ChangeMonitor::open();
+  auto changes = netlink::ChangeMonitor::open({.groups = true});
   if (!changes) return changes.error();
   auto routes = netlink::RouteMonitor::open(options.local.address.family());
   if (!routes) return routes.error();
@@ -88,11 +92,11 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
     }
     punt.emplace(std::move(*device));
   }
-  return Parts{std::move(*lock),       std::move(*query),       std::move(*underlay),
-               std::move(*walls),      std::move(punt),         std::move(*resender),
-               std::move(*log),        std::move(*guest_ports), std::move(*answerer),
-               std::move(*programmer), std::move(*misses),      std::move(*changes),
-               std::move(*routes)};
+  return Parts{std::move(*lock),      std::move(*query),       std::move(*underlay),
+               std::move(*walls),     std::move(punt),         std::move(*resender),
+               std::move(*log),       std::move(*guest_ports), std::move(*answerer),
+               std::move(*announcer), std::move(*querier),     std::move(*programmer),
+               std::move(*misses),    std::move(*changes),     std::move(*routes)};
 }
 
 Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
@@ -109,7 +113,8 @@ Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
       reconcile_timer{loop},
       punt_timer{loop},
       walls_timer{loop},
-      mtu_timer{loop} {
+      mtu_timer{loop},
+      query_timer{loop} {
   if (parts.punt)
     punt_reader.emplace(parts.punt->tun(), options.local.address.family(), mtu.smallest);
 }
@@ -157,7 +162,10 @@ void Datapath::forget_unclaimed() {
     state.trouble(removed.error().message);
 }
 
-void Datapath::start() { state_->watch(); }
+void Datapath::start() {
+  state_->read_groups();
+  state_->watch();
+}
 
 Status Datapath::add_network(Vni vni) { return state_->add_network(vni); }
 
@@ -286,11 +294,20 @@ std::vector<DatapathPort> Datapath::ports() const {
   return all;
 }
 
+std::vector<MacAddress> Datapath::groups(Vni vni) const { return state_->memberships.groups(vni); }
+
 std::vector<RefusedChange> Datapath::apply(std::span<const KernelChange> changes) {
   return state_->parts.programmer.apply(changes);
 }
 void Datapath::answer(std::span<const AnswerQuery> answers) {
   state_->parts.answerer.send(answers);
+}
+void Datapath::tell(std::span<const TellGuests> moved) {
+  for (const auto& one : moved)
+    state_->parts.announcer.tell(one, state_->ports_of(one.address.vni));
+}
+void Datapath::carry(std::span<const CarryFrame> frames) {
+  for (const auto& frame : frames) state_->parts.announcer.carry(frame);
 }
 void Datapath::resend(std::span<Resend> resends) { state_->parts.resender.send(resends); }
 
@@ -339,6 +356,10 @@ const DatapathCounters& Datapath::State::count() {
   counters.answer_errors = parts.answerer.counters().errors;
   counters.delivered = parts.answerer.counters().delivered;
   counters.delivery_errors = parts.answerer.counters().delivery_errors;
+  counters.announcements_carried = parts.announcer.counters().carried;
+  counters.announcements_told = parts.announcer.counters().told;
+  counters.announcement_errors = parts.announcer.counters().errors;
+  counters.group_queries = parts.querier.sent();
   counters.kernel_changes = parts.programmer.counters().changes;
   counters.kernel_refusals = parts.programmer.counters().refusals;
   counters.put_back = put_right_so_far + parts.programmer.counters().repairs;
@@ -360,6 +381,7 @@ void Datapath::State::shut_down() {
   punt_timer.cancel();
   walls_timer.cancel();
   mtu_timer.cancel();
+  query_timer.cancel();
   parts.walls->drain();
   std::string why;
   (void)devices.remove_all_waiting(&why);

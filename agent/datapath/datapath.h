@@ -25,6 +25,7 @@
 #include "agent/action.h"
 #include "agent/datapath/options.h"
 #include "agent/event.h"
+#include "agent/memberships.h"
 #include "agent/router.h"
 #include "core/prefix.h"
 #include "core/result.h"
@@ -46,6 +47,8 @@ class DatapathListener {
   // deletion.
   virtual void on_fdb_gone(const MacKey& key) = 0;
   virtual void on_neighbour_gone(const IpKey& key) = 0;
+  // Local guests begin to listen to a group, or listen to it no more.
+  virtual void on_group(const Memberships::Change& change) = 0;
   // The device of a port vanished (a tap whose QEMU ended). The port stays known by its name and
   // its walls stand. When a device of that name is there again it is made a port anew by the
   // datapath itself, and on_port_back comes when it is up.
@@ -90,6 +93,10 @@ struct DatapathCounters {
   std::uint64_t answer_errors = 0;
   std::uint64_t delivered = 0;  // frames out of guests' ports
   std::uint64_t delivery_errors = 0;
+  std::uint64_t announcements_carried = 0;  // copies, to other hosts
+  std::uint64_t announcements_told = 0;     // copies, to local guests
+  std::uint64_t announcement_errors = 0;
+  std::uint64_t group_queries = 0;    // sent to guests
   std::uint64_t miss_overruns = 0;    // counted, nothing else: the packet comes again
   std::uint64_t change_overruns = 0;  // each is followed by a reconciliation
   std::uint64_t kernel_changes = 0;
@@ -161,6 +168,8 @@ class Datapath {
   // Takes the device off the bridge and restores what add_port changed. Absent: kNotFound.
   void remove_port(const std::string& device, Done done);
   std::vector<DatapathPort> ports() const;
+  // The multicast groups that guests of the network listen to.
+  std::vector<MacAddress> groups(Vni vni) const;
 
   // VXLAN packets come in from these other hosts only, from `done` on.
   void set_vteps(std::set<IpAddress> vteps, Done done);
@@ -170,6 +179,8 @@ class Datapath {
   // succeeds. A change for a network that is not here is refused with ENODEV.
   std::vector<RefusedChange> apply(std::span<const KernelChange> changes);
   void answer(std::span<const AnswerQuery> answers);
+  void tell(std::span<const TellGuests> moved);
+  void carry(std::span<const CarryFrame> frames);
   void resend(std::span<Resend> resends);  // takes their packets
   // Frames, from their Ethernet header on, out of guests' ports.
   struct GuestFrame {

@@ -148,6 +148,7 @@ void Datapath::State::on_change(const netlink::Overrun&) {
   const bool idle = to_reconcile.empty();
   const auto networks = devices.networks();
   to_reconcile.assign(networks.begin(), networks.end());
+  read_groups();
   if (idle) reconcile_next();
 }
 

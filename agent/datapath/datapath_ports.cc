@@ -97,6 +97,7 @@ Status Datapath::State::bring_up(Port& port) {
   port.shown.index = port.device.index;
   port.shown.present = true;
   parts.log.add_port(port.device.index, guest.vni);
+  query_port(port);
   return {};
 }
 
@@ -106,6 +107,7 @@ void Datapath::State::drop_port(const std::string& name) {
   const Port port = std::move(found->second);
   ports.erase(found);
   parts.log.remove_port(port.shown.index);
+  parts.querier.remove(port.shown.index);
   if (const auto link = links->find(port.device.index); !link || link->name != name) return;
   if (auto status = parts.guest_ports.give_back(port.device); !status)
     trouble(status.error().message);
@@ -141,6 +143,13 @@ Datapath::State::Port* Datapath::State::port_by_index(IfIndex index) {
   return nullptr;
 }
 
+std::vector<IfIndex> Datapath::State::ports_of(Vni vni) const {
+  std::vector<IfIndex> list;
+  for (const auto& [name, port] : ports)
+    if (port.shown.present && port.shown.guest.vni == vni) list.push_back(port.device.index);
+  return list;
+}
+
 void Datapath::State::port_link_changed(const netlink::Link& link) {
   if (Port* const port = port_by_index(link.index)) {
     if (link.name != port->shown.device) {  // renamed: its walls no longer know it
@@ -161,6 +170,7 @@ void Datapath::State::port_link_gone(IfIndex index) {
   if (port == nullptr) return;
   port->shown.present = false;
   parts.log.remove_port(index);
+  parts.querier.remove(index);
   listener.on_port_gone(port->shown.device);
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/datapath/announcer.h"
 #include "agent/datapath/datapath.h"
 #include "agent/datapath/guest_log.h"
 #include "agent/datapath/guest_port.h"
@@ -18,6 +19,7 @@
 #include "agent/datapath/programmer.h"
 #include "agent/datapath/punt.h"
 #include "agent/datapath/punt_device.h"
+#include "agent/datapath/querier.h"
 #include "agent/datapath/resender.h"
 #include "agent/datapath/underlay.h"
 #include "agent/datapath/walls.h"
@@ -49,6 +51,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
     GuestLog log;
     GuestPorts guest_ports;
     Answerer answerer;
+    Announcer announcer;
+    Querier querier;
     Programmer programmer;
     netlink::MissMonitor misses;
     netlink::ChangeMonitor changes;
@@ -83,6 +87,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void put_back(Port& port);
   void abandon(const std::string& name);
   Port* port_by_index(IfIndex index);
+  std::vector<IfIndex> ports_of(Vni vni) const;
 
   // --- what the kernel tells; each returns whether there may be more
   void watch();
@@ -96,6 +101,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void on_change(const netlink::LinkGone& change);
   void on_change(const netlink::FdbGone& change);
   void on_change(const netlink::NeighbourGone& change);
+  void on_change(const netlink::GroupJoined& change);
+  void on_change(const netlink::GroupLeft& change);
   void on_change(const netlink::Overrun& change);
   template <class Other>
   void on_change(const Other&) {}
@@ -127,6 +134,12 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void lead_answers_of(const Router& router);
   void set_too_long();
 
+  // --- groups
+  std::optional<Listener> listener_of(const netlink::BridgeGroup& group) const;
+  void read_groups();
+  void query_port(const Port& port);
+  void run_queries();
+
   // --- networks
   Status add_network(Vni vni);
   Status set_punt(Vni vni);
@@ -151,6 +164,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   std::optional<PuntReader> punt_reader;
   PuntReader::Counters punted_before;  // by readers of devices that are no more
   std::map<std::string, Port> ports;
+  Memberships memberships;
   DatapathCounters counters;
   std::uint64_t put_right_so_far = 0;
   std::vector<IpAddress> peers;          // VTEPs of all hosts, perhaps our own among them
@@ -168,6 +182,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   asio::steady_timer mtu_timer;
   bool mtu_check_due = false;
   TimePoint mtu_checked{};
+  asio::steady_timer query_timer;
   bool renewing_walls = false;
   std::vector<Done> renewal_waited_for;
   TimePoint walls_renewed{};

@@ -36,7 +36,8 @@ netlink::BridgePortFlags port_flags(bool secured) {
           .locked = secured,
           .isolated = false,
           .neigh_suppress = false,
-          .hairpin = false};
+          .hairpin = false,
+          .fast_leave = secured};  // then there is one guest behind it
 }
 
 std::string ipv6_setting(const std::string& device) {
@@ -163,14 +164,14 @@ void Answerer::send(std::span<const AnswerQuery> answers) {
   std::vector<std::vector<std::byte>> frames;
   std::vector<netlink::OutgoingFrame> outgoing;
   frames.reserve(answers.size());
-  for (const auto& [query, mac] : answers) {
+  for (const auto& [query, mac, router] : answers) {
     if (query.target.ip.is_v4()) {
       const auto frame = build_arp_reply(
           {query.asker, query.source.value_or(IpAddress::v4(0)), query.target.ip, mac});
       frames.emplace_back(frame.begin(), frame.end());
     } else {
       const auto frame =
-          build_neighbour_advertisement({query.asker, query.source, query.target.ip, mac});
+          build_neighbour_advertisement({query.asker, query.source, query.target.ip, mac, router});
       frames.emplace_back(frame.begin(), frame.end());
     }
     outgoing.push_back({query.port, frames.back()});

@@ -46,8 +46,9 @@ struct DatapathOptions {
   // that an earlier doved left in the kernel.
   std::set<IpAddress> known_vteps;
   WallLimits limits;
-  std::uint16_t log_group = 4789;  // NFLOG group of the guest port log
-  uid_t uid = ::geteuid();         // who alone may send to the VXLAN port
+  std::chrono::seconds query_interval{125};  // between questions which groups a guest listens to
+  std::uint16_t log_group = 4789;            // NFLOG group of the guest port log
+  uid_t uid = ::geteuid();                   // who alone may send to the VXLAN port
 };
 
 }  // namespace dove::agent

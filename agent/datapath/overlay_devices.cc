@@ -1,10 +1,12 @@
 #include "agent/datapath/overlay_devices.h"
 
 #include <fmt/format.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 
 #include <algorithm>
 
+#include "agent/datapath/querier.h"
 #include "netlink/sysctl.h"
 
 namespace dove::agent {
@@ -20,18 +22,29 @@ MacAddress device_mac(Vni vni, std::uint8_t kind) {
                      static_cast<std::uint8_t>(raw >> 8U), static_cast<std::uint8_t>(raw)}};
 }
 
-// Multicast must reach listeners that no querier asks, so no snooping.
-netlink::BridgeAttributes bridge_attributes() { return {.multicast_snooping = false}; }
+// It listens to who joins which group, for us to know. Our queries are not seen by it, and without
+// a querier it floods multicast all the same; when it has seen a guest's, the tunnel still gets
+// all, because the lists of its own decide there.
+netlink::BridgeAttributes bridge_attributes(const DatapathOptions& options) {
+  return {.multicast_snooping = true,
+          .membership_interval =
+              static_cast<std::uint32_t>(membership_interval(options.query_interval).count())};
+}
 
 // The tunnel learns nothing from its frames: what is where, the controller says.
 netlink::BridgePortFlags vxlan_port_flags() {
-  return {.learning = false, .flood = true, .multicast_flood = true, .broadcast_flood = true};
+  return {.learning = false,
+          .flood = true,
+          .multicast_flood = true,
+          .broadcast_flood = true,
+          .multicast_router = MDB_RTR_TYPE_PERM};
 }
 
 bool has_flags(const netlink::Link& link, const netlink::BridgePortFlags& wanted) {
   return link.port && link.port->learning == wanted.learning && link.port->flood == wanted.flood &&
          link.port->multicast_flood == wanted.multicast_flood &&
-         link.port->broadcast_flood == wanted.broadcast_flood;
+         link.port->broadcast_flood == wanted.broadcast_flood &&
+         link.port->multicast_router == wanted.multicast_router;
 }
 
 bool is_empty(const netlink::LinkSettings& settings) {
@@ -69,6 +82,7 @@ Result<std::optional<netlink::Link>> find_if_there(netlink::Links& links, const 
 
 }  // namespace
 
+MacAddress bridge_mac(Vni vni) { return device_mac(vni, kBridge); }
 std::string bridge_name(Vni vni) { return "dvbr" + vni.to_string(); }
 std::string vxlan_name(Vni vni) { return "dvx" + vni.to_string(); }
 std::string overlay_alias(Vni vni) { return kAlias + vni.to_string(); }
@@ -156,7 +170,7 @@ void OverlayDevices::record(Vni vni, const OverlayLink& link) {
 
 Result<OverlayLink> OverlayDevices::create(Vni vni) {
   auto made = links_.create_overlay({.bridge_name = bridge_name(vni),
-                                     .bridge = bridge_attributes(),
+                                     .bridge = bridge_attributes(options_),
                                      .bridge_settings = settings(vni, kBridge),
                                      .vxlan_name = vxlan_name(vni),
                                      .vxlan = vxlan_attributes(vni),
@@ -175,6 +189,8 @@ Result<OverlayDevices::Added> OverlayDevices::adopt(Vni vni, const netlink::Link
                                                     const std::optional<netlink::Link>& vxlan) {
   Added added{{bridge.index, {}}, false};
   take_ipv6_from_bridge(bridge.name);
+  if (const auto wanted = bridge_attributes(options_); bridge.bridge != wanted)
+    if (auto status = links_.change_bridge(bridge.index, wanted); !status) return status.error();
   const bool usable = vxlan && vxlan->vxlan && *vxlan->vxlan == vxlan_attributes(vni);
   if (usable) {
     added.link.vxlan = vxlan->index;

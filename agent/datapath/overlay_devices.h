@@ -33,6 +33,7 @@ std::string vxlan_name(Vni vni);
 // The alias of our devices begins with this, and the network follows.
 inline constexpr const char* kAlias = "dove network ";
 std::string overlay_alias(Vni vni);
+MacAddress bridge_mac(Vni vni);
 // What a device of ours of that name belongs to; empty for any other device.
 std::optional<Vni> network_of(const netlink::Link& link);
 

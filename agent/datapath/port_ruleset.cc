@@ -64,8 +64,8 @@ class PortChain {
     add("ether type arp arp operation request goto {}-queries", own_);
     add("ether type {{ arp, 0x8035 }} goto {}-announcements", own_);
     add("icmpv6 type {{ nd-neighbor-solicit, nd-router-solicit }} goto {}-queries", own_);
-    add("icmpv6 type {{ nd-neighbor-advert, mld-listener-report, mld2-listener-report }} goto "
-        "{}-announcements",
+    add("icmpv6 type {{ nd-neighbor-advert, nd-router-advert, mld-listener-report, "
+        "mld2-listener-report }} goto {}-announcements",
         own_);
   }
 

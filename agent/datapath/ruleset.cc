@@ -87,6 +87,8 @@ std::string inet_rules(const WallOptions& options) {
 
   const auto unmarked = fmt::format("meta mark & {:#x} == 0", kMarkMask);
   text += add_chain("inet", "output", "output");
+  // A bridge that listens to IGMP joins a group of its own, and would tell the guests.
+  text += rule("inet dove output", R"(oifname "dvbr*" ip protocol igmp drop)");
   text += rule("inet dove output",
                fmt::format(R"(oifname "dvpunt" {} counter name foreign_punt drop)", unmarked));
   text += rule("inet dove output",

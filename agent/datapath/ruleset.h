@@ -45,9 +45,9 @@ inline constexpr std::uint32_t kMarkMask = 0xfff00000U;
 inline constexpr unsigned kMarkShift = 20;
 inline constexpr unsigned kPortLimit = 4095;  // numbers 1 .. 4095; 0 is "no guest"
 
-// Copied of a logged frame, from its network header: enough for ARP, for neighbour discovery with
-// its options, and for an MLD report's sender.
-inline constexpr unsigned kLogBytes = 128;
+// Copied of a logged frame, from its network header: enough for ARP, for neighbour discovery and
+// router advertisements with their options, and for an MLD report's sender.
+inline constexpr unsigned kLogBytes = 512;
 
 struct WallOptions {
   IpAddress vtep;  // this host's

@@ -19,6 +19,22 @@ bool is_arp(ByteView frame) noexcept {
          get16(frame, 18) == kLengths && (get16(frame, 20) == 1 || get16(frame, 20) == 2);
 }
 
+// All but the target.
+std::array<std::byte, kArpFrame> start(ArpFrame::Operation operation, const MacAddress& to,
+                                       const IpAddress& ip, const MacAddress& mac) noexcept {
+  std::array<std::byte, kArpFrame> frame{};
+  put_bytes(frame, 0, to.wire());
+  put_bytes(frame, 6, mac.wire());
+  put16(frame, 12, kEtherTypeArp);
+  put16(frame, 14, kEthernet);
+  put16(frame, 16, kIpv4);
+  put16(frame, 18, kLengths);
+  put16(frame, 20, static_cast<unsigned>(operation));
+  put_bytes(frame, 22, mac.wire());
+  put_bytes(frame, 28, ip.wire());
+  return frame;
+}
+
 }  // namespace
 
 std::optional<ArpFrame> parse_arp(ByteView frame) noexcept {
@@ -35,18 +51,16 @@ std::optional<ArpFrame> parse_arp(ByteView frame) noexcept {
 }
 
 std::array<std::byte, 42> build_arp_reply(const ArpAnswer& answer) noexcept {
-  std::array<std::byte, kArpFrame> frame{};
-  put_bytes(frame, 0, answer.asker.wire());
-  put_bytes(frame, 6, answer.mac.wire());
-  put16(frame, 12, kEtherTypeArp);
-  put16(frame, 14, kEthernet);
-  put16(frame, 16, kIpv4);
-  put16(frame, 18, kLengths);
-  put16(frame, 20, static_cast<unsigned>(ArpFrame::Operation::kReply));
-  put_bytes(frame, 22, answer.mac.wire());
-  put_bytes(frame, 28, answer.ip.wire());
+  auto frame = start(ArpFrame::Operation::kReply, answer.asker, answer.ip, answer.mac);
   put_bytes(frame, 32, answer.asker.wire());
   put_bytes(frame, 38, answer.asker_ip.wire());
+  return frame;
+}
+
+std::array<std::byte, 42> build_arp_announcement(const IpAddress& ip,
+                                                 const MacAddress& mac) noexcept {
+  auto frame = start(ArpFrame::Operation::kRequest, MacAddress::broadcast(), ip, mac);
+  put_bytes(frame, 38, ip.wire());
   return frame;
 }
 

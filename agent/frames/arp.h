@@ -44,5 +44,8 @@ struct ArpAnswer {
 };
 // The reply that `mac` itself would send, unicast to the asker. Precondition: both are IPv4.
 std::array<std::byte, 42> build_arp_reply(const ArpAnswer& answer) noexcept;
+// Gratuitous, to everybody: `mac` has `ip`. Precondition: it is IPv4.
+std::array<std::byte, 42> build_arp_announcement(const IpAddress& ip,
+                                                 const MacAddress& mac) noexcept;
 
 }  // namespace dove::agent

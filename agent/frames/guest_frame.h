@@ -9,8 +9,8 @@
 
 namespace dove::agent {
 
-// A frame can be both: duplicate address detection asks for an address and claims it, a
-// solicitation from a link-local address asks for one and shows another.
+// A frame can be both: who probes for an address asks for it and is about to use it, a solicitation
+// from a link-local address asks for one and shows another.
 struct GuestEvents {
   std::optional<AddressQuery> query;
   std::optional<AddressSeen> seen;

@@ -19,6 +19,7 @@ enum Type : std::uint8_t {
   kListenerReport = 131,
   kListenerDone = 132,
   kRouterSolicitation = 133,
+  kRouterAdvertisement = 134,
   kSolicitation = 135,
   kAdvertisement = 136,
   kListenerReportV2 = 143,
@@ -138,6 +139,15 @@ NdFrame parse_router_solicitation(const Icmpv6Packet& packet) noexcept {
   return valid ? sender_of(packet) : NdFrame{};
 }
 
+NdFrame parse_router_advertisement(const Icmpv6Packet& packet) noexcept {
+  constexpr std::size_t kMessage = 16;
+  const bool valid = packet.hop_limit == 255 && get8(packet.message, 1) == 0 &&
+                     packet.source.is_link_local() && packet.message.size() >= kMessage &&
+                     parse_options(packet.message.subspan(kMessage)).has_value();
+  if (!valid) return {};
+  return Ipv6Sender{packet.ethernet_source, packet.source, true};
+}
+
 NdFrame parse_listener_message(const Icmpv6Packet& packet) noexcept {
   return packet.hop_limit == 1 && packet.hop_by_hop ? sender_of(packet) : NdFrame{};
 }
@@ -154,6 +164,8 @@ NdFrame parse_nd(ByteView frame) noexcept {
       return parse_advertisement(*packet);
     case kRouterSolicitation:
       return parse_router_solicitation(*packet);
+    case kRouterAdvertisement:
+      return parse_router_advertisement(*packet);
     case kListenerReport:
     case kListenerDone:
     case kListenerReportV2:
@@ -183,7 +195,9 @@ std::array<std::byte, 86> build_neighbour_advertisement(const NdAnswer& answer) 
 
   const ByteSpan message = ByteSpan{frame}.subspan(54);
   put8(message, 0, kAdvertisement);
-  put8(message, 4, answer.asker_ip ? kSolicitedFlag | kOverrideFlag : kOverrideFlag);
+  put8(
+      message, 4,
+      (answer.asker_ip ? kSolicitedFlag : 0U) | (answer.router ? kRouterFlag : 0U) | kOverrideFlag);
   put_bytes(message, 8, answer.ip.wire());
   put8(message, 24, kTargetLink);
   put8(message, 25, 1);

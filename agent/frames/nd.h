@@ -31,10 +31,11 @@ struct NeighbourAdvertisement {
   std::optional<MacAddress> target_link;  // option
 };
 
-// A router solicitation or a multicast listener report: it says no more than who sent it.
+// A router solicitation or advertisement, or a multicast listener report: who sent it.
 struct Ipv6Sender {
   MacAddress ethernet_source;
-  IpAddress source;  // never ::
+  IpAddress source;     // never ::
+  bool router = false;  // it was an advertisement
 };
 
 using NdFrame =
@@ -46,11 +47,11 @@ struct NdAnswer {
   MacAddress asker;
   std::optional<IpAddress> asker_ip;  // empty when it was duplicate address detection
   IpAddress ip;
-  MacAddress mac;  // who has `ip`
+  MacAddress mac;       // who has `ip`
+  bool router = false;  // and is one
 };
 // The advertisement that `mac` itself would send, from `ip`: solicited and unicast to the asker, or
-// unsolicited to all nodes when the asker has no address yet. The Router flag is not set: whether
-// the owner is a router is not known. Precondition: all addresses are IPv6.
+// unsolicited to all nodes when the asker has no address yet. Precondition: all addresses are IPv6.
 std::array<std::byte, 86> build_neighbour_advertisement(const NdAnswer& answer) noexcept;
 
 }  // namespace dove::agent

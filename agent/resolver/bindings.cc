@@ -108,10 +108,15 @@ void Resolver::State::on_binding(const IpBinding& binding, Actions& out) {
   if (binding.introduced) meet(binding.key, out);
   IpRecord* const record = records.find(binding.key);
   if (record == nullptr || record->session != session) return on_unknown(binding.key, out);
+  const MacRecord* const before = record->owner;
   if (!accept(binding, *record)) return;
   review_later(*record);
   if (record->known == Known::kFound) {
+    const bool moved = before != nullptr && before->mac != binding.mac && !binding.target;
+    record->router = binding.router;
     on_owner(*record, binding.mac, out);
+    if (moved && record->known == Known::kFound && !record->owner->local)
+      out.moved.push_back({binding.key, binding.mac, binding.router});
   } else {
     delete_neighbour(*record, out);
     lead_nowhere(*record);

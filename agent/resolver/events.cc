@@ -6,19 +6,15 @@ namespace dove::agent {
 void Resolver::State::want_group(Network& network, const MacAddress& mac, Actions& out) {
   if (Group* group = find_group(network, mac)) {
     if (now - group->set_at > limits.answer_late) set_group(network, *group, out);
-  } else if (network.groups.size() < network.well_known_groups + limits.groups_per_network) {
-    network.groups.push_back(Group{mac});
-    set_group(network, network.groups.back(), out);
   } else {
-    count_drop(DropReason::kGroupLimit);
+    add_group(network, mac, out);
   }
 }
 
 // The kernel had no list for it, so nobody got this frame.
 void Resolver::State::flood(Network& network, const PuntedFrame& frame, Actions& out) {
   want_group(network, frame.destination.mac, out);
-  if (find_group(network, frame.destination.mac) == nullptr) return;
-  for (const Vtep& vtep : flood_lists.vteps(network.vni))
+  for (const Vtep& vtep : list_of(frame.destination))
     out.resends.push_back(Resend{frame.packets, vtep, {}, {}});
 }
 
@@ -69,7 +65,7 @@ void Resolver::State::on_wanted_query(IpRecord& record, const AddressQuery& quer
       !detection && record.neighbour && now - record.installed_at > limits.answer_late;
   settle(record, out);
   if (record.known == Known::kFound && is_answerable(*record.owner)) {
-    if (!kernel_answers) answer(query, *record.owner, out);
+    if (!kernel_answers) answer(query, record, out);
   } else if (const auto reason = waiting.add(record, query, now)) {
     count_drop(*reason);
   }

@@ -1,13 +1,16 @@
-// Which hosts there are, and to which of them each network's broadcasts go. The lists name hosts;
-// what is flooded to are the VTEPs of those that are known, without this host's own.
+// Which hosts there are, and to which of them each network's broadcasts go, and each group's frames
+// where membership decides. The lists name hosts; what is flooded to are the VTEPs of those that
+// are known, without this host's own.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "core/binding.h"
+#include "core/key.h"
 #include "core/vni.h"
 #include "core/vtep.h"
 
@@ -34,22 +37,40 @@ class FloodLists {
   bool change(Vni vni, std::span<const HostId> add, std::span<const HostId> remove, bool full);
   // The networks whose vteps() changed because of these hosts.
   std::vector<Vni> refresh(std::span<const HostId> changed);
-  void erase(Vni vni) { lists_.erase(vni); }
+  void erase(Vni vni) {
+    lists_.erase(vni);
+    groups_.erase(vni);
+  }
 
   // Sorted; empty for a network without a list.
   const std::vector<Vtep>& vteps(Vni vni) const;
+
+  // --- lists of groups, likewise
+  bool adopt(const MacKey& group, std::vector<Vtep> vteps);
+  bool change(const MacKey& group, std::span<const HostId> add, std::span<const HostId> remove,
+              bool full);
+  // All that were to be told in full have been, so the others have no members: those whose vteps()
+  // changed.
+  std::vector<MacAddress> end_telling(Vni vni);
+  const std::vector<Vtep>& vteps(const MacKey& group) const;
 
  private:
   struct FloodList {
     std::vector<HostId> members;  // sorted
     std::vector<Vtep> vteps;      // sorted
     bool frozen = false;          // vteps are the kernel's own; not yet told in full
+    bool told = false;            // in full, since the end of telling
   };
+  static bool adopt(FloodList& list, std::vector<Vtep> vteps);
+  bool change(FloodList& list, std::span<const HostId> add, std::span<const HostId> remove,
+              bool full) const;
+  bool refresh(FloodList& list, std::span<const HostId> changed) const;
   bool update(FloodList& list) const;
 
   std::optional<HostId> self_;
   std::unordered_map<HostId, Vtep> hosts_;
   std::unordered_map<Vni, FloodList> lists_;
+  std::unordered_map<Vni, std::map<MacAddress, FloodList>> groups_;
 };
 
 }  // namespace dove::agent

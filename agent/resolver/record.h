@@ -73,6 +73,7 @@ struct IpRecord : Record, ListNode<InOwner> {
   IpAddress ip;
   bool routed = false;                  // packets to it came to the router
   MacRecord* owner = nullptr;           // when found or adopted
+  bool router = false;                  // its guest is one: no neighbour then, see settle.cc
   std::optional<MacAddress> neighbour;  // what the kernel's entry says, when there is one
 };
 

@@ -61,9 +61,11 @@ void Resolver::State::set_fdb(MacRecord& record, const Vtep& vtep, Actions& out)
   ++counters.installed;
 }
 
-// Only behind the FDB entry that it needs.
+// Only behind the FDB entry that it needs. None for a router: the kernel would answer for it
+// without the Router flag, and who hears that stops using it (RFC 4861 7.2.5).
 void Resolver::State::set_neighbour(IpRecord& record, Actions& out) {
   const MacRecord& owner = *record.owner;
+  if (record.router && !owner.target) return delete_neighbour(record, out);
   if (!is_installed(owner) || record.neighbour == owner.mac || now < record.refused_until) return;
   out.kernel.emplace_back(SetNeighbour{key(record), owner.mac});
   record.neighbour = owner.mac;
@@ -98,7 +100,7 @@ void Resolver::State::serve(MacRecord& record, Actions& out) {
 void Resolver::State::serve(IpRecord& record, Actions& out) {
   waiting.serve(record, [&](Waiter::What&& what) {
     if (const auto* query = std::get_if<AddressQuery>(&what))
-      answer(*query, *record.owner, out);
+      answer(*query, record, out);
     else
       send_routed(std::get<PuntedPackets>(std::move(what)), *record.owner, out);
   });
@@ -113,9 +115,10 @@ void Resolver::State::answer_for_router(const AddressQuery& query, const MacAddr
 
 // A guest of this host answers by itself, nobody is told of his own address by others, and what is
 // in another network is not on this wire.
-void Resolver::State::answer(const AddressQuery& query, const MacRecord& owner, Actions& out) {
+void Resolver::State::answer(const AddressQuery& query, const IpRecord& record, Actions& out) {
+  const MacRecord& owner = *record.owner;
   if (owner.local || owner.target || owner.mac == query.asker) return;
-  out.answers.push_back(AnswerQuery{query, owner.mac});
+  out.answers.push_back(AnswerQuery{query, owner.mac, record.router});
 }
 
 void Resolver::State::drop_waiters(Record& record, DropReason reason) {

@@ -36,6 +36,9 @@ struct Resolver::State {
   void set_groups(Vni vni, Actions& out);
   void set_group(Network& network, Group& group, Actions& out) const;
   Group* find_group(Network& network, const MacAddress& mac) const;
+  const std::vector<Vtep>& list_of(const MacKey& group) const;
+  void on_group_changed(const MacKey& group, Actions& out);
+  Group& add_group(Network& network, const MacAddress& mac, Actions& out);
   void add_local(Network& network, const MacAddress& mac, Actions& out);
   void remove_local(MacRecord& record, Actions& out);
 
@@ -96,7 +99,7 @@ struct Resolver::State {
   bool is_answerable(const MacRecord& owner) const {
     return owner.local || destination(owner) != nullptr;
   }
-  static void answer(const AddressQuery& query, const MacRecord& owner, Actions& out);
+  static void answer(const AddressQuery& query, const IpRecord& record, Actions& out);
   static void answer_for_router(const AddressQuery& query, const MacAddress& mac, Actions& out);
   void rest(Record& record) const;
   void drop_waiters(Record& record, DropReason reason);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "agent/multicast.h"
 #include "agent/resolver/state.h"
 
 namespace dove::agent {
@@ -56,7 +57,11 @@ void Resolver::State::open_network(Vni vni, std::span<const GroupRow> adopted, A
   }
   for (const MacAddress& mac : groups) {
     network.groups.push_back(Group{mac, now});
-    if (!keep || row_of(mac) == adopted.end()) set_group(network, network.groups.back(), out);
+    const auto row = row_of(mac);
+    const bool has_own = row != adopted.end() && reach_of(mac) == Reach::kMembers;
+    const bool kept =
+        has_own ? flood_lists.adopt(MacKey{vni, mac}, row->vteps) : keep && row != adopted.end();
+    if (!kept) set_group(network, network.groups.back(), out);
   }
 }
 
@@ -81,7 +86,45 @@ void Resolver::State::set_groups(Vni vni, Actions& out) {
 
 void Resolver::State::set_group(Network& network, Group& group, Actions& out) const {
   group.set_at = now;
-  out.kernel.emplace_back(SetGroup{{network.vni, group.mac}, flood_lists.vteps(network.vni)});
+  const MacKey key{network.vni, group.mac};
+  out.kernel.emplace_back(SetGroup{key, list_of(key)});
+}
+
+const std::vector<Vtep>& Resolver::State::list_of(const MacKey& group) const {
+  static const std::vector<Vtep> kNobody;
+  switch (reach_of(group.mac)) {
+    case Reach::kEverywhere:
+      return flood_lists.vteps(group.vni);
+    case Reach::kMembers:
+      return flood_lists.vteps(group);
+    case Reach::kNowhere:
+      break;
+  }
+  return kNobody;
+}
+
+// A group gets its list when a guest sends to it; but where that would never be seen, before.
+void Resolver::State::on_group_changed(const MacKey& group, Actions& out) {
+  Network* const network = records.network(group.vni);
+  if (network == nullptr) return;
+  if (Group* const known = find_group(*network, group.mac)) return set_group(*network, *known, out);
+  if (!well_known_groups.empty() && !list_of(group).empty()) add_group(*network, group.mac, out);
+}
+
+// Where there is no room, the one that was set longest ago makes it; seen again, it is set again.
+Group& Resolver::State::add_group(Network& network, const MacAddress& mac, Actions& out) {
+  auto& groups = network.groups;
+  if (groups.size() >= network.well_known_groups + limits.groups_per_network) {
+    const auto first = groups.begin() + static_cast<std::ptrdiff_t>(network.well_known_groups);
+    const auto oldest = std::min_element(
+        first, groups.end(), [](const Group& a, const Group& b) { return a.set_at < b.set_at; });
+    count_drop(DropReason::kGroupLimit);
+    out.kernel.emplace_back(DeleteGroup{{network.vni, oldest->mac}});
+    groups.erase(oldest);
+  }
+  groups.push_back(Group{mac});
+  set_group(network, groups.back(), out);
+  return groups.back();
 }
 
 Group* Resolver::State::find_group(Network& network, const MacAddress& mac) const {

@@ -1,6 +1,7 @@
 // Whatever a guest sends: no crash, only addresses somebody can have, only the sender's own MAC,
 // and an answer to every query that its asker would understand. Frames with a wrong ICMPv6 checksum
 // are also tried with the right one, which a fuzzer does not guess.
+#include <algorithm>
 #include <vector>
 
 #include "agent/frames/arp.h"
@@ -39,6 +40,9 @@ void read(ByteView frame) {
   if (events.seen) {
     must(events.seen->address.ip.is_assignable());
     must(events.seen->mac == get_mac(frame, 6));
+    const auto& eaten = events.seen->eaten;
+    must(eaten.empty() || std::equal(eaten.begin(), eaten.end(), frame.begin(), frame.end()));
+    must(eaten.empty() || (get8(frame, 0) & 1U) != 0);
   }
   if (!events.query) return;
   must(events.query->target.ip.is_assignable() && events.query->asker.is_unicast());

@@ -2,6 +2,7 @@
 // can be encoded, and then decodes as the same.
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
 #include <array>
 
 #include "netlink/ack.h"
@@ -43,7 +44,11 @@ void decode_all(const Message& message) {
   }
   std::vector<KernelChange> changes;
   decode_change(message, changes);
-  must(changes.size() <= 1);
+  std::vector<BridgeGroup> groups;
+  decode_groups(message, groups);
+  for (const auto& group : groups) must(group.group.is_multicast() && group.port != group.bridge);
+  for (const auto& group : groups) must(group_mac(group.group).is_multicast());
+  must(changes.size() <= std::max<std::size_t>(1, groups.size()));
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ TEST_CASE("a network's devices have exactly the attributes that the kernel needs
   CHECK(bridge.at("address") == "02:d0:b0:00:00:64");
   CHECK(bridge.at("mtu") == 65535);
   CHECK(bridge.at("inet6_addr_gen_mode") == "none");
-  CHECK(bridge.at("linkinfo").at("info_data").at("mcast_snooping") == 0);
+  CHECK(bridge.at("linkinfo").at("info_data").at("mcast_snooping") == 1);
   CHECK(bridge.at("linkinfo").at("info_data").at("stp_state") == 0);
   CHECK(sysctl("ipv6/conf/dvbr100/disable_ipv6") == "1\n");
   CHECK(sysctl("ipv6/conf/dvx100/disable_ipv6") == "0\n");  // else it takes no IPv6 neighbours

@@ -73,6 +73,7 @@ struct Recorder final : DatapathListener {
   void on_punted(PuntedFrame&& frame) override { punted.push_back(std::move(frame)); }
   void on_fdb_gone(const MacKey& key) override { fdb_gone.push_back(key); }
   void on_neighbour_gone(const IpKey& key) override { neighbour_gone.push_back(key); }
+  void on_group(const Memberships::Change& change) override { groups.push_back(change); }
   void on_port_gone(const std::string& device) override { ports_gone.push_back(device); }
   void on_port_back(const std::string& device, IfIndex) override { ports_back.push_back(device); }
   void on_trouble(const std::string& what) override { troubles.push_back(what); }
@@ -84,6 +85,7 @@ struct Recorder final : DatapathListener {
   std::vector<AddressQuery> queries;
   std::vector<AddressSeen> seen;
   std::vector<PuntedFrame> punted;
+  std::vector<Memberships::Change> groups;
   std::vector<std::string> ports_gone, ports_back, troubles;
   unsigned mtu = 0;
   unsigned turns = 0;

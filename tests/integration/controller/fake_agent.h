@@ -126,6 +126,18 @@ class FakeAgent {
       r.mutable_announce()->set_ip(api::to_bytes(*IpAddress::parse(ip)));
     });
   }
+  void listen(std::uint32_t vni, const std::vector<const char*>& add,
+              const std::vector<const char*>& remove = {}, bool full = false) {
+    v1::FromAgent message;
+    message.mutable_groups()->set_vni(vni);
+    message.mutable_groups()->set_full(full);
+    for (const auto* mac : add)
+      message.mutable_groups()->add_add(api::to_bytes(*MacAddress::parse(mac)));
+    for (const auto* mac : remove)
+      message.mutable_groups()->add_remove(api::to_bytes(*MacAddress::parse(mac)));
+    say(message);
+  }
+  v1::GroupList next_group_list() { return next(v1::FromController::kGroupList).group_list(); }
   // Prepares and activates, as a port add does.
   v1::Attachment attach(const std::string& endpoint) {
     const auto prepared = prepare(endpoint);

@@ -378,6 +378,50 @@ TEST_CASE("link-local addresses are found without being registered") {
   }
 }
 
+TEST_CASE("who listens to a group is told to who has joined, in full at a join, never itself") {
+  const char* const kFirst = "01:00:5e:01:02:03";
+  const char* const kSecond = "33:33:00:23:00:45";
+  const auto bytes = [](const char* mac) { return api::to_bytes(*MacAddress::parse(mac)); };
+  World world;
+  const auto one = world.agent("h1", "192.0.2.1");
+  const auto two = world.agent("h2", "192.0.2.2");
+  one->join("n");
+  CHECK(one->next_group_list().group().empty());
+  two->join("n");
+  CHECK(two->next_group_list().full());
+  one->listen(100, {kFirst});
+  const auto told = two->next_group_list();
+  CHECK(told.vni() == 100);
+  CHECK(told.group() == bytes(kFirst));
+  CHECK_FALSE(told.full());
+  REQUIRE(told.add_size() == 1);
+  CHECK(HostId{told.add(0)} == one->id());
+  two->listen(100, {kFirst, kSecond});
+  CHECK(one->next_group_list().group() == bytes(kFirst));
+  CHECK(one->next_group_list().group() == bytes(kSecond));
+
+  const auto three = world.agent("h3", "192.0.2.3");
+  three->join("n");
+  const auto first = three->next_group_list();
+  CHECK(first.full());
+  CHECK(first.add_size() == 2);
+  CHECK(three->next_group_list().add_size() == 1);
+  CHECK(three->next_group_list().group().empty());
+
+  two->listen(100, {kSecond}, {}, true);
+  const auto left = three->next_group_list();
+  CHECK(left.group() == bytes(kFirst));
+  REQUIRE(left.remove_size() == 1);
+  CHECK(HostId{left.remove(0)} == two->id());
+  two->leave(100);
+  CHECK(three->next_group_list().group() == bytes(kSecond));
+  one->listen(100, {kSecond});
+  const auto last = three->next_group_list();  // nobody's word is lost or comes twice
+  CHECK(last.group() == bytes(kSecond));
+  REQUIRE(last.add_size() == 1);
+  CHECK(HostId{last.add(0)} == one->id());
+}
+
 TEST_CASE("flood lists follow joins and leaves and never hold the agent itself") {
   World world;
   const auto one = world.agent("h1", "192.0.2.1");

@@ -155,14 +155,19 @@ TEST_CASE("every port flag is set and read back") {
                                 .isolated = on,
                                 .neigh_suppress = on,
                                 .hairpin = on,
-                                .guard = on};
+                                .guard = on,
+                                .fast_leave = on,
+                                .multicast_router = on ? std::uint8_t{2} : std::uint8_t{1}};
     take(links.set_port_flags(tap.index, flags));
     CHECK(take(links.find("tap0")).port == flags);
     const auto seen = ip_json("link show tap0").at(0).at("linkinfo").at("info_slave_data");
     for (const char* name : {"learning", "flood", "mcast_flood", "bcast_flood", "locked",
-                             "isolated", "neigh_suppress", "hairpin", "guard"})
+                             "isolated", "neigh_suppress", "hairpin", "guard", "fastleave"})
       CHECK((std::string{name} + std::to_string(seen.at(name) == on)) == std::string{name} + "1");
   }
+  CHECK(
+      ip_json("link show tap0").at(0).at("linkinfo").at("info_slave_data").at("multicast_router") ==
+      1);
   take(links.set_port_flags(tap.index, {.locked = true}));
   const auto port = take(links.find("tap0")).port;
   REQUIRE(port);

@@ -7,6 +7,7 @@
     cold      making a pair of guests strangers, and asserting that they are
     traffic   pings with each packet's time, TCP and UDP exchanges
     frames    building and reading Ethernet, ARP, ND, VXLAN
+    keepalived   VRRP in guests
     capture   what arrives where, by packet sockets
     journal   what must be taken away again
 """

@@ -9,20 +9,24 @@ kernel had queued has been read.
 """
 import selectors
 import socket
+import struct
 import threading
 import time
 from collections import namedtuple
 
 from . import netns
 
-_ETH_P_ALL, _PACKET_OUTGOING, _RCVBUFFORCE = 3, 4, 33
+_ETH_P_ALL, _PACKET_OUTGOING, _RCVBUFFORCE, _TIMESTAMPNS = 3, 4, 33, 35
 Frame = namedtuple("Frame", "at outgoing data")
 
 
 class Capture:
-    def __init__(self, where, snap=2048, keep=lambda frame: True):
-        """`where`: label -> (namespace, device). `keep` chooses, early and cheaply."""
+    def __init__(self, where, snap=2048, keep=lambda frame: True, kernel_time=False):
+        """`where`: label -> (namespace, device). `keep` chooses, early and cheaply. A frame's `at`
+        is when it was read, by the monotonic clock; with `kernel_time` when it was seen, by the
+        real-time clock."""
         self._where, self._snap, self._keep = where, snap, keep
+        self._kernel_time = kernel_time
         self._frames = {label: [] for label in where}
         self._stop = False
         self._lock = threading.Lock()
@@ -38,7 +42,10 @@ class Capture:
     def __enter__(self):
         self._selector = selectors.DefaultSelector()
         for label, (name, device) in self._where.items():
-            self._selector.register(_open(name, device), selectors.EVENT_READ, label)
+            raw = _open(name, device)
+            if self._kernel_time:
+                raw.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
+            self._selector.register(raw, selectors.EVENT_READ, label)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
         return self
@@ -60,10 +67,11 @@ class Capture:
     def _drain(self, raw, label):
         while True:
             try:
-                data, address = raw.recvfrom(self._snap)
+                data, ancillary, _, address = raw.recvmsg(self._snap, 64)
             except BlockingIOError:
                 return
-            frame = Frame(time.monotonic(), address[2] == _PACKET_OUTGOING, data)
+            at = _kernel_time(ancillary) if self._kernel_time else time.monotonic()
+            frame = Frame(at, address[2] == _PACKET_OUTGOING, data)
             if self._keep(frame):
                 with self._lock:
                     self._frames[label].append(frame)
@@ -82,6 +90,11 @@ class Capture:
 
     def counts(self, tag):
         return {label: self.count(label, tag) for label in self._where}
+
+
+def _kernel_time(ancillary):
+    seconds, nanoseconds = struct.unpack("qq", ancillary[0][2][:16])
+    return seconds + nanoseconds / 1e9
 
 
 def _open(name, device):

@@ -40,6 +40,50 @@ def gratuitous_arp(mac, ip):
     return arp_request(mac, ip, ip)
 
 
+def gratuitous_reply(mac, ip):
+    return arp(2, mac, ip, BROADCAST, ip)
+
+
+def arp_probe(mac, ip):
+    return arp_request(mac, "0.0.0.0", ip)
+
+
+def icmpv6(destination_mac, mac, source, destination, body):
+    """`body`: an ICMPv6 message whose checksum is 0."""
+    addresses = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
+    total = checksum(addresses + struct.pack("!II", len(body), 58) + body)
+    message = body[:2] + struct.pack("!H", total) + body[4:]
+    header = struct.pack("!IHBB", 6 << 28, len(message), 58, 255) + addresses
+    return ethernet(destination_mac, mac, ETH_IPV6, header + message)
+
+
+def unsolicited_advertisement(mac, ip, router=False):
+    body = struct.pack("!BBHI", 136, 0, 0, 0xA0000000 if router else 0x20000000)
+    body += ipaddress.ip_address(ip).packed + b"\x02\x01" + mac_bytes(mac)
+    return icmpv6("33:33:00:00:00:01", mac, ip, "ff02::1", body)
+
+
+def router_advertisement(mac, source):
+    """Of a router that offers no default route: its lifetime is 0."""
+    body = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 0, 0, 0) + b"\x01\x01" + mac_bytes(mac)
+    return icmpv6("33:33:00:00:00:01", mac, source, "ff02::1", body)
+
+
+def detection(mac, ip):
+    """Duplicate address detection: a solicitation from ::."""
+    target = ipaddress.ip_address(ip).packed
+    group = bytes.fromhex("ff0200000000000000000001ff") + target[13:]
+    return icmpv6("33:33:" + mac_text(group[12:]), mac, "::", str(ipaddress.IPv6Address(group)),
+                  struct.pack("!BBHI", 135, 0, 0, 0) + target)
+
+
+def read_advertisement(frame):
+    """(target, whether its R flag is set) of a neighbour advertisement, or None."""
+    if len(frame) < 78 or ether_type(frame) != ETH_IPV6 or frame[20] != 58 or frame[54] != 136:
+        return None
+    return str(ipaddress.IPv6Address(frame[62:78])), bool(frame[58] & 0x80)
+
+
 def read_arp(frame):
     """(operation, sender MAC, sender IP, target IP) of an ARP frame, or None."""
     if len(frame) < 42 or ether_type(frame) != ETH_ARP:

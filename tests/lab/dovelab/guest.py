@@ -20,6 +20,7 @@ class Guest:
         self.network, self.kind = wanted["network"], wanted["kind"]
         self.wanted_host = wanted.get("host")
         self.mac, self.ips = wanted.get("mac"), list(wanted["ips"])
+        self.shared_ips = list(wanted["shared_ips"])
         self.netns = f"{lab.name}-{name}"
         self.security = wanted.get("security")
         self.port = f"p-{name}"  # the device on the host
@@ -163,6 +164,15 @@ class Guest:
                 raw.send(frame)
                 if interval:
                     time.sleep(interval)
+
+    def take(self, ip):
+        """An address more, as VRRP does it: no detection, and nobody is told."""
+        prefix = 32 if "." in ip else 128
+        self.ip("address", "add", f"{ip}/{prefix}", "dev", "eth0",
+                *(["nodad"] if ":" in ip else []))
+
+    def give_up(self, ip):
+        self.ip("address", "del", f"{ip}/{32 if '.' in ip else 128}", "dev", "eth0", check=False)
 
     def flush_neighbours(self):
         self.ip("neigh", "flush", "all")

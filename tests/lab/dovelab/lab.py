@@ -200,6 +200,8 @@ class Lab:
         words = ["mac", guest.mac] if guest.mac else []
         for ip in guest.ips:
             words += ["ip", ip]
+        for ip in guest.shared_ips:
+            words += ["shared-ip", ip]
         self.dovectl("endpoint", "add", guest.name, "network", guest.network, *words)
 
     def _read_back(self):
@@ -223,7 +225,7 @@ class Lab:
 
     def add_guest(self, name, **wanted):
         """One more endpoint, with its namespace and, when `host` is named, its port."""
-        self.spec["guests"][name] = {"kind": "veth", "ips": [], **wanted}
+        self.spec["guests"][name] = {"kind": "veth", "ips": [], "shared_ips": [], **wanted}
         guest = self.guests[name] = Guest(self, name, self.spec["guests"][name])
         self._add_endpoint(guest)
         self._read_back()

@@ -16,8 +16,9 @@
 
 A network with "routed": true has guests with default routes to its gateways.
 A guest without a host is an endpoint without a port. VNI, MAC and addresses that are left out are
-chosen by the controller. A guest of kind "tap" sits behind a TAP device instead of a veth. Port
-security is on unless it is "off".
+chosen by the controller. A guest of kind "tap" sits behind a TAP device instead of a veth.
+"shared_ips" it may speak for, but does not have on its eth0. Port security is on unless it is
+"off".
 """
 import copy
 import ipaddress
@@ -35,7 +36,7 @@ FIRST_VTEP = 11
 _DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "miss_mode": "punt", "controller": "tcp", "doved": [],
              "br_netfilter": None,
              "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
-_GUEST_KEYS = {"network", "host", "mac", "ips", "kind", "security"}
+_GUEST_KEYS = {"network", "host", "mac", "ips", "shared_ips", "kind", "security"}
 # A guest's name becomes part of a device name (15 characters with its prefix).
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,11}$")
 
@@ -127,6 +128,7 @@ def _check_guest(name, guest, spec):
     if guest.setdefault("kind", "veth") not in ("veth", "tap"):
         raise BadSpec(f"guest {name!r}: kind is veth or tap, not {guest['kind']!r}")
     guest.setdefault("ips", [])
+    guest.setdefault("shared_ips", [])
 
 
 def _check_name(what, name):

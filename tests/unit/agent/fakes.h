@@ -102,7 +102,8 @@ class FakeDirectory final : public Directory {
       return {};
     });
   }
-  void announce(const IpKey& /*address*/, MacAddress /*mac*/, Completion<void> done) override {
+  void announce(const IpKey& /*address*/, MacAddress /*mac*/, std::optional<bool> /*router*/,
+                Completion<void> done) override {
     answer<void>("announce", std::move(done), [] { return Status{}; });
   }
   void ask(std::span<const Key> /*keys*/) override {}

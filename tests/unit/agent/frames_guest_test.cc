@@ -1,4 +1,6 @@
+#include "agent/frames/bytes.h"
 #include "agent/frames/guest_frame.h"
+#include "agent/frames/nd.h"
 #include "tests/catch.h"
 #include "tests/unit/agent/hex.h"
 #include "tests/unit/agent/kernel_frames.h"
@@ -38,10 +40,11 @@ TEST_CASE("guest frame: a request asks") {
   CHECK(!events.seen);
 }
 
-TEST_CASE("guest frame: a probe asks and does not say who it is") {
+TEST_CASE("guest frame: a probe asks, does not say who it is, and shows what it is about") {
   const auto events = read(hex(kernel::kArpProbe));
   check_query(events, "10.1.0.2", kA, std::nullopt);
-  CHECK(!events.seen);
+  check_seen(events, "10.1.0.2", kA);
+  CHECK(events.seen->how == AddressSeen::How::kTentative);
 }
 
 TEST_CASE("guest frame: an announcement and a reply show, and ask nothing") {
@@ -51,6 +54,49 @@ TEST_CASE("guest frame: an announcement and a reply show, and ask nothing") {
   const auto replied = read(hex(kernel::kArpReply));
   check_seen(replied, "10.1.0.2", kB);
   CHECK(!replied.query);
+}
+
+TEST_CASE("guest frame: what is for everybody and ARP or detection is eaten; nothing else") {
+  for (const char* text : {kernel::kArpAnnouncement, kernel::kArpProbe, kernel::kDetection}) {
+    const auto frame = hex(text);
+    const auto events = read(frame);
+    REQUIRE(events.seen);
+    CHECK(events.seen->eaten == frame);
+  }
+  CHECK(read(hex(kernel::kArpAnnouncement)).seen->how == AddressSeen::How::kAnnounced);
+  for (const char* text : {kernel::kArpReply, kernel::kSolicitation, kernel::kAdvertisement,
+                           kernel::kDetectionAnswer, kernel::kListenerReport}) {
+    const auto events = read(hex(text));
+    REQUIRE(events.seen);
+    CHECK(events.seen->eaten.empty());
+  }
+}
+
+TEST_CASE("guest frame: an advertisement says whether its sender is a router, others do not") {
+  const auto said = [](const char* text) { return read(hex(text)).seen->router; };
+  CHECK(said(kernel::kAdvertisement) == false);
+  CHECK(said(kernel::kSolicitation) == std::nullopt);
+  const auto built = build_neighbour_advertisement(
+      {.asker = kB, .asker_ip = {}, .ip = ip("fd00::1"), .mac = kA, .router = true});
+  const auto events = read({built.begin(), built.end()});
+  REQUIRE(events.seen);
+  CHECK(events.seen->router == true);
+  CHECK(events.seen->how == AddressSeen::How::kAnnounced);
+}
+
+TEST_CASE("guest frame: a router advertisement shows a router") {
+  // fe80::ff:fe00:a > ff02::1: router advertisement, lifetime 0, source link-address 02:..:0a
+  auto frame =
+      hex("333300000001 02000000000a 86dd 60000000 0018 3a ff"
+          "fe80000000000000000000fffe00000a ff020000000000000000000000000001"
+          "86 00 0000 40 00 0000 00000000 00000000 0101 02000000000a");
+  CHECK(!read(frame).seen);  // its checksum is wrong
+  const auto sum = checksum_add(checksum_add(24 + 58, ByteView{frame}.subspan(22, 32)),
+                                ByteView{frame}.subspan(54));
+  put16(frame, 56, checksum_fold(sum));
+  const auto events = read(frame);
+  check_seen(events, "fe80::ff:fe00:a", kA);
+  CHECK(events.seen->router == true);
 }
 
 TEST_CASE("guest frame: a solicitation asks, and shows its link-local source") {

@@ -59,9 +59,10 @@ TEST_CASE("options: the host's own name is the default") {
 
 TEST_CASE("options: every value arrives") {
   const auto parsed =
-      parse_more({"--socket", "/tmp/s", "--state-dir", "/tmp/d", "--miss-mode", "notify", "--port",
-                  "8472", "--ageing", "30", "--punt-limit", "1", "--query-limit", "2",
-                  "--announce-limit", "3", "--log-level", "debug", "--insecure"});
+      parse_more({"--socket",     "/tmp/s", "--state-dir",   "/tmp/d", "--miss-mode",      "notify",
+                  "--port",       "8472",   "--ageing",      "30",     "--query-interval", "7",
+                  "--punt-limit", "1",      "--query-limit", "2",      "--announce-limit", "3",
+                  "--log-level",  "debug",  "--insecure"});
   REQUIRE(std::holds_alternative<Options>(parsed));
   const auto& options = std::get<Options>(parsed);
   CHECK(options.socket == "/tmp/s");
@@ -69,6 +70,7 @@ TEST_CASE("options: every value arrives") {
   CHECK(options.miss_mode == MissMode::kNotify);
   CHECK(options.local.port == 8472);
   CHECK(options.ageing == std::chrono::seconds{30});
+  CHECK(options.query_interval == std::chrono::seconds{7});
   CHECK(options.limits.punts.per_second == 1);
   CHECK(options.limits.queries.per_second == 2);
   CHECK(options.limits.announcements.per_second == 3);
@@ -100,6 +102,7 @@ TEST_CASE("options: the bad word is named, and its option") {
   check("--port", "47x");
   check("--ageing", "0");
   check("--ageing", "-1");
+  check("--query-interval", "0");
   check("--punt-limit", "1e3");
   check("--query-limit", "99999999999");
   check("--announce-limit", "many");
@@ -147,7 +150,8 @@ TEST_CASE("options: every option is a key of the file, and the command line wins
   const ConfigFile file{
       "host = h2\nlocal = 192.0.2.2\ncontroller = unix:/a,unix:/b\n"
       "socket = /tmp/s\nstate-dir = /tmp/d\nmiss-mode = notify\nport = 1\nageing = 2\n"
-      "punt-limit = 3\nquery-limit = 4\nannounce-limit = 5\nlog-level = error\ninsecure = true\n"};
+      "query-interval = 8\npunt-limit = 3\nquery-limit = 4\nannounce-limit = 5\nlog-level = "
+      "error\ninsecure = true\n"};
   const auto parsed = parse({"--config", file.name(), "--ageing", "9"});
   REQUIRE(std::holds_alternative<Options>(parsed));
   const auto& options = std::get<Options>(parsed);
@@ -155,6 +159,7 @@ TEST_CASE("options: every option is a key of the file, and the command line wins
   CHECK(options.controllers.size() == 2);
   CHECK(options.local.port == 1);
   CHECK(options.ageing == std::chrono::seconds{9});
+  CHECK(options.query_interval == std::chrono::seconds{8});
   CHECK(options.limits.announcements.per_second == 5);
   CHECK(options.log_level == "error");
   CHECK(options.insecure);

@@ -109,15 +109,16 @@ TEST_CASE("resolver: a list that the kernel lost or refused is set again") {
   CHECK(w.kernel() == Words{"group broadcast [h2]"});
 }
 
-TEST_CASE("resolver: groups are bounded, what is beyond is dropped and counted") {
+TEST_CASE("resolver: groups are bounded, the oldest makes room and is counted") {
   Limits limits;
   limits.groups_per_network = 4;
   World w{limits};
   flood_list(w, {h(2)}, {}, true);
   w.out.clear();
   for (std::uint8_t n = 1; n <= 6; ++n) w.frame({kNet, group_mac(n)}, n);
-  CHECK(w.kernel().size() == 4);
-  CHECK(w.resends().size() == 4);
+  const Words kernel = w.kernel();
+  CHECK(Words(kernel.end() - 2, kernel.end()) == Words{"no group g2", "group g6 [h2]"});
+  CHECK(w.resends().size() == 6);
   CHECK(w.drops(DropReason::kGroupLimit) == 2);
   CHECK(w.r.usage().groups == 5);
 }
@@ -133,6 +134,79 @@ TEST_CASE("resolver: well-known groups have lists in every network from the star
   out.clear();
   r.on_event(MacMiss{{kNet, group_mac(3)}}, TimePoint{}, out);
   CHECK(words(out.kernel) == Words{"group g3 []"});
+}
+
+const MacAddress kJoined{{1, 0, 0x5e, 1, 2, 3}};
+
+void group_list(World& w, const std::optional<MacAddress>& group, const std::vector<HostId>& add,
+                const std::vector<HostId>& remove = {}, bool full = false) {
+  w.r.on_group_list(kNet, group, add, remove, full, w.out);
+}
+
+TEST_CASE("resolver: a group by membership goes to its listeners, and to nobody without any") {
+  World w;
+  flood_list(w, {h(2), h(3)}, {}, true);
+  w.out.clear();
+  w.frame({kNet, kJoined}, 7);
+  CHECK(w.kernel() == Words{"group g3 []"});
+  CHECK(w.resends().empty());
+  group_list(w, kJoined, {h(3)});
+  CHECK(w.kernel() == Words{"group g3 [h3]"});
+  group_list(w, kJoined, {h(1), h(2)});
+  CHECK(w.kernel() == Words{"group g3 [h2 h3]"});
+  group_list(w, kJoined, {}, {h(3)});
+  CHECK(w.kernel() == Words{"group g3 [h2]"});
+  w.frame({kNet, kJoined}, 8);
+  CHECK(w.resends() == Words{"8 to h2"});
+  CHECK(w.quiet());
+}
+
+TEST_CASE("resolver: a group that no guest sends to has no list in the kernel") {
+  World w;
+  group_list(w, kJoined, {h(3)}, {}, true);
+  CHECK(w.quiet());
+  w.frame({kNet, kJoined}, 7);
+  CHECK(w.kernel() == Words{"group g3 [h3]"});
+  CHECK(w.resends() == Words{"7 to h3"});
+}
+
+TEST_CASE("resolver: groups that are not told again have no listeners, and only in the end") {
+  World w;
+  const MacAddress other{{1, 0, 0x5e, 1, 2, 4}};
+  for (const auto& group : {kJoined, other}) {
+    group_list(w, group, {h(2)}, {}, true);
+    w.frame({kNet, group}, 7);
+  }
+  w.out.clear();
+  group_list(w, std::nullopt, {}, {}, true);
+  group_list(w, kJoined, {h(2)}, {}, true);
+  CHECK(w.quiet());
+  group_list(w, std::nullopt, {}, {}, true);
+  CHECK(w.kernel() == Words{"group g4 []"});
+}
+
+TEST_CASE("resolver: adopted groups stay as they are until they are told") {
+  World w;
+  const Vni vni = *Vni::from(20);
+  const MacAddress other{{1, 0, 0x5e, 1, 2, 4}};
+  const std::vector<Resolver::GroupRow> rows{{{vni, MacAddress::broadcast()}, {vtep(2), vtep(3)}},
+                                             {{vni, kJoined}, {vtep(2)}},
+                                             {{vni, other}, {vtep(3)}}};
+  w.r.adopt_network(vni, rows, w.out);
+  CHECK(w.quiet());
+  w.r.on_group_list(vni, kJoined, std::vector{h(2)}, {}, true, w.out);
+  CHECK(w.quiet());
+  w.r.on_group_list(vni, std::nullopt, {}, {}, true, w.out);
+  CHECK(w.kernel() == Words{"group g4@20 []"});
+}
+
+TEST_CASE("resolver: solicited-node groups go nowhere: the kernel answers what is sent there") {
+  World w;
+  flood_list(w, {h(2)}, {}, true);
+  w.out.clear();
+  w.frame({kNet, MacAddress{{0x33, 0x33, 0xff, 0, 0, 9}}}, 7);
+  CHECK(w.kernel() == Words{"group g9 []"});
+  CHECK(w.resends().empty());
 }
 
 }  // namespace

@@ -146,6 +146,11 @@ struct Listener final : DirectoryListener {
     note("network " + settings.name);
     for (const auto& prefix : settings.denied) note("denied " + prefix.to_string());
   }
+  void on_group_list(Vni vni, const std::optional<MacAddress>& group, std::span<const HostId> add,
+                     std::span<const HostId> remove, bool full) override {
+    note("group " + vni.to_string() + " " + (group ? group->to_string() : "end") + " +" +
+         std::to_string(add.size()) + " -" + std::to_string(remove.size()) + (full ? " full" : ""));
+  }
   void on_lost(const Attachment& attachment) override { note("gone " + attachment.endpoint); }
   void on_readdressed(const Attachment& attachment) override {
     note("readdressed " + attachment.endpoint + " " + std::to_string(attachment.ips.size()));

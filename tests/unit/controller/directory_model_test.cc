@@ -252,7 +252,7 @@ class Race final : Directory::Listener {
           [&](Draft& draft) { return plan_detachment(host, endpoint, generation, draft); });
     else if (pick(4) == 0)
       (void)model_.host_asks([&](Draft& draft) {
-        return plan_announcement(host, key, ip("fe80::77"), model_.surroundings(), draft);
+        return plan_announcement(host, {key, ip("fe80::77")}, model_.surroundings(), draft);
       });
     else
       CHECK(model_.activate(host, endpoint));

@@ -260,7 +260,8 @@ TEST_CASE_METHOD(Networks, "announced link-local addresses are bounded: the olde
   const auto announce = [&](std::size_t i) {
     const auto address = ip(("fe80::1:" + std::to_string(i)).c_str());
     return host_asks([&](Draft& draft) {
-      return plan_announcement(host, state().endpoint("a")->key(), address, surroundings(), draft);
+      return plan_announcement(host, {state().endpoint("a")->key(), address}, surroundings(),
+                               draft);
     });
   };
   for (std::size_t i = 1; i <= kLinkLocals + 1; ++i) REQUIRE(announce(i));
@@ -269,6 +270,41 @@ TEST_CASE_METHOD(Networks, "announced link-local addresses are bounded: the olde
   CHECK(state().address({vni(100), ip("fe80::1:2")}) != nullptr);
   must(EndpointSet{"a", {}, {kAuto}});
   CHECK(ips("a").size() == kLinkLocals + 1);
+}
+
+TEST_CASE_METHOD(Networks, "a shared address is whose announced it last, and nobody else's") {
+  for (const auto* name : {"a", "b", "c"}) must(EndpointAdd{name, "n", {}, {}});
+  for (const auto* name : {"a", "b"})
+    must(EndpointSet{name, {}, {{ip("10.0.0.5"), true}, {ip("fd00::5"), true}}});
+  const auto host = register_host("h1", "192.0.2.1");
+  const auto other = register_host("h2", "192.0.2.2");
+  for (const auto* name : {"a", "c"}) REQUIRE(activate(host, name));
+  REQUIRE(activate(other, "b"));
+  const auto announce = [&](HostId from, const char* name, const char* address,
+                            std::optional<bool> router = {}) {
+    const Announcement said{state().endpoint(name)->key(), ip(address), router};
+    return host_asks(
+        [&](Draft& draft) { return plan_announcement(from, said, surroundings(), draft); });
+  };
+  const auto address = [&](const char* text) { return *state().address({vni(100), ip(text)}); };
+  const auto before = address("10.0.0.5");
+  REQUIRE(before.endpoints.front() == "a");
+
+  REQUIRE(announce(other, "b", "10.0.0.5"));
+  CHECK(address("10.0.0.5").endpoints == std::vector<std::string>{"b", "a"});
+  CHECK(address("10.0.0.5").generation == before.generation + 1);
+  const auto revision_then = revision();
+  REQUIRE(announce(other, "b", "10.0.0.5"));
+  CHECK(revision() == revision_then);
+  CHECK_FALSE(announce(host, "c", "10.0.0.5"));
+  CHECK_FALSE(announce(other, "a", "10.0.0.5"));  // it is not there
+  CHECK(address("10.0.0.5").endpoints.front() == "b");
+
+  REQUIRE(announce(host, "a", "fd00::5", true));
+  CHECK(address("fd00::5").router);
+  REQUIRE(announce(other, "b", "fd00::5"));  // of whom nothing of the kind is known
+  CHECK_FALSE(address("fd00::5").router);
+  CHECK_FALSE(announce(host, "a", "10.0.0.6"));
 }
 
 TEST_CASE_METHOD(Networks, "a new endpoint's generation is above every former one's of its name") {

@@ -49,6 +49,7 @@ add rule inet dove forward iifname "dvpunt" counter name host_forward drop
 add rule inet dove forward oifname "dvpunt" counter name host_forward drop
 add chain inet dove output { type filter hook output priority -350; policy accept; }
 flush chain inet dove output
+add rule inet dove output oifname "dvbr*" ip protocol igmp drop
 add rule inet dove output oifname "dvpunt" meta mark & 0xfff00000 == 0 counter name foreign_punt drop
 add rule inet dove output oifname "dvpunt" update @punts { meta mark & 0xfff00000 limit rate over 20000/second burst 200 packets } counter name punts_dropped drop
 add rule inet dove output udp dport 4789 meta mark & 0xfff00000 == 0 meta skuid != 108 counter name foreign_vxlan drop
@@ -165,7 +166,7 @@ add rule bridge dove port-17-nd icmpv6 type nd-neighbor-advert @th,64,128 { 0xfe
 add rule bridge dove port-17-nd icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } counter name port-17-forged_nd_dropped drop
 add rule bridge dove port-17-nd icmpv6 type { mld-listener-report, mld2-listener-report } goto port-17-announcements
 add rule bridge dove port-17-strange limit rate over 100/second burst 100 packets counter name port-17-announcements_dropped drop
-add rule bridge dove port-17-strange log group 7 snaplen 128
+add rule bridge dove port-17-strange log group 7 snaplen 512
 add rule bridge dove port-17-strange counter name port-17-foreign_ip_dropped drop
 add chain bridge dove port-17
 flush chain bridge dove port-17
@@ -200,12 +201,12 @@ add counter bridge dove port-17-announcements_dropped
 add chain bridge dove port-17-queries
 flush chain bridge dove port-17-queries
 add rule bridge dove port-17-queries limit rate over 2000/second burst 1000 packets counter name port-17-queries_dropped drop
-add rule bridge dove port-17-queries log group 7 snaplen 128
+add rule bridge dove port-17-queries log group 7 snaplen 512
 add rule bridge dove port-17-queries accept
 add chain bridge dove port-17-announcements
 flush chain bridge dove port-17-announcements
 add rule bridge dove port-17-announcements limit rate over 100/second burst 100 packets counter name port-17-announcements_dropped drop
-add rule bridge dove port-17-announcements log group 7 snaplen 128
+add rule bridge dove port-17-announcements log group 7 snaplen 512
 add rule bridge dove port-17-announcements accept
 add chain bridge dove port-17
 flush chain bridge dove port-17
@@ -216,7 +217,7 @@ add rule bridge dove port-17 ether type ip accept
 add rule bridge dove port-17 ether type arp arp operation request goto port-17-queries
 add rule bridge dove port-17 ether type { arp, 0x8035 } goto port-17-announcements
 add rule bridge dove port-17 icmpv6 type { nd-neighbor-solicit, nd-router-solicit } goto port-17-queries
-add rule bridge dove port-17 icmpv6 type { nd-neighbor-advert, mld-listener-report, mld2-listener-report } goto port-17-announcements
+add rule bridge dove port-17 icmpv6 type { nd-neighbor-advert, nd-router-advert, mld-listener-report, mld2-listener-report } goto port-17-announcements
 add element inet dove ports { "tap0" }
 add element arp dove ports { "tap0" }
 add element bridge dove ports { "tap0" }
