@@ -18,6 +18,7 @@ results=$PWD/build/results
 rm -rf "$results"
 mkdir -p "$results"
 export DOVE_LAB_LOGS=$results/lab
+export ASAN_OPTIONS=allow_addr2line=1  # lines in stacks, where there is no llvm-symbolizer
 reports=()
 started=$SECONDS
 
@@ -44,8 +45,6 @@ build() {
   step "build $preset"
   local flags=(-DDOVE_WERROR=OFF)
   [[ ${CI:-} == true ]] && flags=(-DDOVE_WERROR=ON)
-  # Half the time to compile, and a stack still has its lines.
-  [[ $preset == release ]] || flags+=("-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1")
   if ! cmake --preset "$preset" "${flags[@]}" >"$results/build-$preset.log" 2>&1 ||
      ! cmake --build --preset "$preset" "$@" >>"$results/build-$preset.log" 2>&1; then
     grep -E 'error|FAILED|CMake Error' -A5 "$results/build-$preset.log" | head -60
@@ -104,7 +103,7 @@ export results
 
 fuzz() {
   local targets seconds
-  mapfile -t targets < <(find build/fuzz/bin -type f -executable | sort)
+  mapfile -t targets < <(find build/asan/fuzz -maxdepth 1 -type f -executable | sort)
   if [[ ${#targets[@]} -eq 0 ]]; then
     note_failure "fuzz-targets"
     return
@@ -130,8 +129,8 @@ main() {
     units release -LE 'unit|integration'
   fi
   lab release tests/integration
-  if build fuzz; then fuzz; fi
   if build asan; then
+    fuzz
     units asan
     if [[ $how_much == all ]]; then
       lab asan tests/integration
