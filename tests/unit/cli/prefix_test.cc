@@ -91,7 +91,7 @@ TEST_CASE("parse_command follows the same table", "[cli]") {
   for (const auto& [word, name] : usages) {
     const auto* const object =
         *std::find_if(objects().begin(), objects().end(),
-                      [&](const Object* o) { return o->names.starts_with(name); });
+                      [&name = name](const Object* o) { return o->names.starts_with(name); });
     INFO(word);
     CHECK(object->usage.find(" " + name) != std::string_view::npos);
     CHECK(parse_command(std::vector<std::string>{word, "help"}).ok());
