@@ -287,8 +287,10 @@ void Agent::on_seen(const AddressSeen& seen) {
   if (!is_guest(seen.port, {seen.address.vni, seen.mac})) return;
   const auto whose = standing(seen.address, seen.mac);
   const bool may = whose != Announcements::Standing::kForeign || seen.address.ip.is_link_local();
-  if (may && !seen.eaten.empty()) resolver_.carry(seen.address.vni, seen.eaten, actions_);
-  if (const auto word = announcements_.heard(seen, whose, Clock::now()))
+  const auto now = Clock::now();
+  if (may && !seen.eaten.empty() && announcements_.is_to_be_carried(seen, whose, now))
+    resolver_.carry(seen.address.vni, seen.eaten, actions_);
+  if (const auto word = announcements_.heard(seen, whose, now))
     announce(*word, may ? std::vector<std::byte>{} : seen.eaten);
 }
 

@@ -64,6 +64,8 @@ class Agent final : private DatapathListener, private DirectoryListener, private
   Session::Info session() const { return session_.info(); }
   unsigned guest_mtu() const noexcept { return datapath_->guest_mtu(); }
   std::string problem() const;  // what an operator should see to; empty: nothing
+  // What others on this host do that gets in guests' way, and what helps.
+  const std::vector<std::string>& notes() const { return datapath_->notes(); }
   const std::map<Vni, Router>& routers() const noexcept { return routers_; }
   std::size_t hosts() const noexcept { return hosts_.size(); }
   const std::string& host_name(HostId host) const;  // empty when not known

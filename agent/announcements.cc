@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/hash.h"
+
 namespace dove::agent {
 namespace {
 
@@ -29,6 +31,17 @@ bool Announcements::is_news(const AddressSeen& seen, Standing standing, const En
   if (is_implicit(seen.address.ip)) return !(entry.said || entry.under_way) || other_kind;
   if (standing == Standing::kOwn) return other_kind;
   return seen.how == AddressSeen::How::kAnnounced;
+}
+
+bool Announcements::is_to_be_carried(const AddressSeen& seen, Standing standing, TimePoint now) {
+  if (standing == Standing::kShared) return true;
+  Entry* const entry = find_or_add(guests_[{seen.address.vni, seen.mac}], seen.address.ip);
+  if (entry == nullptr) return true;
+  const std::size_t frame = hash_bytes(seen.eaten);
+  if (frame == entry->carried && now < entry->carried_until) return false;
+  entry->carried = frame;
+  entry->carried_until = now + kRepeatPause;
+  return true;
 }
 
 std::optional<Announcements::Word> Announcements::heard(const AddressSeen& seen, Standing standing,

@@ -24,6 +24,9 @@ class Announcements {
   // A word that was refused is not repeated sooner.
   static constexpr std::chrono::seconds kRefusalPause{1};
 
+  // What a guest says of an address that is its alone goes to other hosts only once in this time.
+  static constexpr std::chrono::seconds kRepeatPause{1};
+
   // Whose the address is, by what is known here.
   enum class Standing {
     kOwn,      // the guest's alone
@@ -35,6 +38,10 @@ class Announcements {
     IpAddress address;
     std::optional<bool> router;
   };
+
+  // Whether the frame that was heard is to go to the other hosts: they have not just had it. Of a
+  // shared address every word counts, because another may have spoken meanwhile.
+  bool is_to_be_carried(const AddressSeen& seen, Standing standing, TimePoint now);
 
   // What is to be said now, if anything; then its outcome must be told.
   std::optional<Word> heard(const AddressSeen& seen, Standing standing, TimePoint now);
@@ -54,6 +61,8 @@ class Announcements {
     bool said = false;   // and the controller has answered
     bool owed = false;   // there was no controller to hear it
     TimePoint silent_until{};
+    std::size_t carried = 0;  // hash of the last frame that went to other hosts
+    TimePoint carried_until{};
   };
   using Entries = std::map<IpAddress, Entry>;
 

@@ -203,6 +203,7 @@ v1::StatusReply show_status(const Agent& agent) {
   message.set_neighbours(agent.resolver().neighbours().size());
   message.set_mtu(agent.guest_mtu());
   message.set_problem(agent.problem());
+  for (const auto& note : agent.notes()) message.add_notes(note);
   return message;
 }
 

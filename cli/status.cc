@@ -28,6 +28,10 @@ std::string hex(const std::string& bytes) {
   return out;
 }
 
+Value::List notes(const v1::StatusReply& status) {
+  return {status.notes().begin(), status.notes().end()};
+}
+
 }  // namespace
 
 constinit const Object kStatus{
@@ -57,6 +61,7 @@ Record to_record(const v1::StatusReply& status) {
        .level = Level::kDetails},
       {.key = "revision", .value = status.revision(), .level = Level::kDetails},
       {.key = "problem", .value = or_null(status.problem())},
+      {.key = "notes", .value = notes(status), .place = Place::kLines, .word = "note"},
       {.key = "ports", .value = status.ports(), .level = Level::kStatistics},
       {.key = "networks", .value = status.networks(), .level = Level::kStatistics},
       {.key = "hosts", .value = status.hosts(), .level = Level::kStatistics},

@@ -114,7 +114,8 @@ Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
       punt_timer{loop},
       walls_timer{loop},
       mtu_timer{loop},
-      query_timer{loop} {
+      query_timer{loop},
+      firewall_timer{loop} {
   if (parts.punt)
     punt_reader.emplace(parts.punt->tun(), options.local.address.family(), mtu.smallest);
 }
@@ -328,6 +329,8 @@ std::string Datapath::problem() const {
   return state_->walls_problem.empty() ? state_->punt_problem : state_->walls_problem;
 }
 
+const std::vector<std::string>& Datapath::notes() const noexcept { return state_->notes; }
+
 const DatapathCounters& Datapath::counters() const noexcept { return state_->count(); }
 
 Prefix Datapath::State::punt_prefix() const { return punt_prefix_of(options); }
@@ -382,6 +385,7 @@ void Datapath::State::shut_down() {
   walls_timer.cancel();
   mtu_timer.cancel();
   query_timer.cancel();
+  firewall_timer.cancel();
   parts.walls->drain();
   std::string why;
   (void)devices.remove_all_waiting(&why);

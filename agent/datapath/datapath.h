@@ -198,6 +198,8 @@ class Datapath {
   // What of the walls and the punt cannot be made as it should be, tried again every second. Empty:
   // nothing.
   std::string problem() const;
+  // What others on this host do that gets in guests' way, and what helps; looked at every minute.
+  const std::vector<std::string>& notes() const noexcept;
   const DatapathCounters& counters() const noexcept;
   // The walls' own counters, by name ("host_input", "port tap0 queries_dropped").
   using WallCounters = std::map<std::string, std::uint64_t>;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/datapath/datapath_state.h"
+#include "agent/datapath/firewall_check.h"
 
 namespace dove::agent {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 // than this, so that no guest can keep the agent busy with dumps.
 constexpr std::chrono::seconds kReconcilePause{1};
 constexpr std::chrono::seconds kSameTroublePause{10};
+constexpr std::chrono::seconds kFirewallPause{60};  // between two looks at others' filters
 
 }  // namespace
 
@@ -26,6 +28,7 @@ void Datapath::State::watch() {
   add(parts.routes.fd(), &State::read_routes);
   watch_punt();
   check_mtu();
+  check_firewalls();
 }
 
 void Datapath::State::stop_watching() {
@@ -272,6 +275,25 @@ void Datapath::State::trouble(const std::string& what) {
   last_trouble = what;
   last_trouble_at = now;
   listener.on_trouble(what);
+}
+
+void Datapath::State::check_firewalls() {
+  at(firewall_timer, Clock::now() + kFirewallPause, &State::check_firewalls);
+  const auto filtering = bridged_filtering();
+  if (!filtering.ipv4 && !filtering.ipv6) return take_notes({});
+  parts.walls->chains([weak = weak_from_this(), filtering](Result<std::string> chains) {
+    const auto self = weak.lock();
+    if (!self) return;
+    auto found = chains ? firewall_notes(filtering, *chains) : chains.error();
+    if (!found) return self->trouble(found.error().message);
+    self->take_notes(*std::move(found));
+  });
+}
+
+void Datapath::State::take_notes(std::vector<std::string> found) {
+  const auto before = std::exchange(notes, std::move(found));
+  for (const auto& note : notes)
+    if (std::find(before.begin(), before.end(), note) == before.end()) trouble(note);
 }
 
 }  // namespace dove::agent

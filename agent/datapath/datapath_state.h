@@ -119,6 +119,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   Done or_when_renewed(Done done);
   void renew_walls();
   void reconcile_next();
+  void check_firewalls();
+  void take_notes(std::vector<std::string> found);
   void put_right(const std::string& what);  // counts it, too
   void trouble(const std::string& what);
   Done report_trouble();
@@ -183,10 +185,12 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   bool mtu_check_due = false;
   TimePoint mtu_checked{};
   asio::steady_timer query_timer;
+  asio::steady_timer firewall_timer;
   bool renewing_walls = false;
   std::vector<Done> renewal_waited_for;
   TimePoint walls_renewed{};
   std::string punt_problem, walls_problem;  // what is not as it should be at this moment
+  std::vector<std::string> notes;           // what of others' gets in the way
   std::vector<netlink::Miss> miss_buffer;
   std::vector<netlink::KernelChange> change_buffer;
   std::string last_trouble;

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
+#include "agent/datapath/nft_listing.h"
 #include "agent/datapath/overlay_devices.h"
 
 namespace dove::agent {
@@ -118,22 +118,17 @@ std::string policy_removal(Vni vni) {
 
 Result<std::set<Vni>> parse_policies(std::string_view json) {
   constexpr std::string_view kDevice = "dvx";
-  try {
-    std::set<Vni> networks;
-    const auto listing = nlohmann::json::parse(json);
-    for (const auto& object : listing.at("nftables").get_ref<const nlohmann::json::array_t&>()) {
-      if (!object.contains("map") || !object.at("map").contains("elem")) continue;
-      for (const auto& element : object.at("map").at("elem")) {
-        const auto device = element.at(0).get<std::string>();
-        if (!device.starts_with(kDevice)) continue;
-        if (const auto vni = Vni::parse(device.substr(kDevice.size()))) networks.insert(*vni);
-      }
+  std::set<Vni> networks;
+  const auto status = each_object(json, "map", [&](const nlohmann::json& map) {
+    if (!map.contains("elem")) return;
+    for (const auto& element : map.at("elem")) {
+      const auto device = element.at(0).get<std::string>();
+      if (!device.starts_with(kDevice)) continue;
+      if (const auto vni = Vni::parse(device.substr(kDevice.size()))) networks.insert(*vni);
     }
-    return networks;
-  } catch (const nlohmann::json::exception& error) {
-    return Error{ErrorCode::kSystem,
-                 fmt::format("nft printed something that is not its JSON ({})", error.what())};
-  }
+  });
+  if (!status) return status.error();
+  return networks;
 }
 
 }  // namespace dove::agent

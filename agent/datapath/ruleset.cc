@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 
+#include "agent/datapath/nft_listing.h"
 #include "agent/datapath/ruleset_text.h"
 
 namespace dove::agent {
@@ -120,21 +120,6 @@ std::string bridge_rules() {
   for (const auto* from : {R"("dvx*")", "@ports"})
     text += rule("bridge dove input", fmt::format("iifname {} counter name host_frame drop", from));
   return text;
-}
-
-// Gives `take` every object of kind `kind` in nft's listing. What has another shape than nft's
-// documented one is an error, whatever it is.
-template <class Take>
-Status each_object(std::string_view json, const char* kind, Take take) {
-  try {
-    const auto listing = nlohmann::json::parse(json);
-    for (const auto& object : listing.at("nftables").get_ref<const nlohmann::json::array_t&>())
-      if (object.contains(kind)) take(object.at(kind));
-    return {};
-  } catch (const nlohmann::json::exception& error) {
-    return Error{ErrorCode::kSystem,
-                 fmt::format("nft printed something that is not its JSON ({})", error.what())};
-  }
 }
 
 // "port-17" => 17, anything else => 0.

@@ -168,6 +168,10 @@ void Walls::counters(std::function<void(Result<Counters>)> done) {
               });
 }
 
+void Walls::chains(std::function<void(Result<std::string>)> done) {
+  runner_.run({{"-j", "list", "chains"}, {}}, std::move(done));
+}
+
 Status Walls::remove() {
   runner_.drain();
   const auto removed = run_nft(NftCall::transaction(removal()));

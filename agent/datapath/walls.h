@@ -72,6 +72,9 @@ class Walls {
   using Counters = std::map<std::string, std::uint64_t>;
   void counters(std::function<void(Result<Counters>)> done);
 
+  // `nft -j list chains`: everybody's.
+  void chains(std::function<void(Result<std::string>)> done);
+
   // Waits until everything asked for so far is in force.
   void drain() { runner_.drain(); }
   // Removes everything, and waits for it. Only when no network is left.

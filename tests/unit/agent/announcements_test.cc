@@ -35,6 +35,23 @@ TEST_CASE("announcements: a shared address is told each time it is announced, no
   }
 }
 
+TEST_CASE("announcements: what repeats itself goes to other hosts once a second") {
+  Heard heard;
+  const auto carried = [&](AddressSeen what, Standing standing, unsigned frame) {
+    what.eaten.assign(42, static_cast<std::byte>(frame));
+    return heard.all.is_to_be_carried(what, standing, heard.now);
+  };
+  const auto own = seen("10.0.0.1");
+  CHECK(carried(own, Standing::kOwn, 1));
+  for (int i = 0; i < 100; ++i) CHECK_FALSE(carried(own, Standing::kOwn, 1));
+  CHECK(carried(own, Standing::kOwn, 2));               // another form of it
+  CHECK(carried(seen("10.0.0.2"), Standing::kOwn, 2));  // another address
+  heard.now += Announcements::kRepeatPause;
+  CHECK(carried(own, Standing::kOwn, 2));
+  // Another guest may have spoken for it meanwhile.
+  for (int i = 0; i < 3; ++i) CHECK(carried(seen("10.0.0.9"), Standing::kShared, 1));
+}
+
 TEST_CASE("announcements: what is heard while a word is under way is said once behind it") {
   Heard heard;
   const auto word = heard(seen("10.0.0.9"), Standing::kShared);

@@ -203,14 +203,15 @@ TEST_CASE("status is an array of one, counters one of many", "[cli]") {
   backend.status_reply.set_session_age_ms(12);
   backend.status_reply.set_store_id("\x01\xff");
   backend.status_reply.set_problem("no route");
+  backend.status_reply.add_notes("n");
   CHECK(run_line(backend, "status").out ==
         "kvm1: vtep 192.0.2.11 mtu 1450 miss-mode punt connected off session-age-ms 12 problem no "
-        "route\n");
+        "route\n    note n\n");
   CHECK(run_line(backend, "-j status").out ==
         R"([{"host":"kvm1","version":"0.1.0","vtep":"192.0.2.11","mtu":1450,"miss_mode":"punt",)"
         R"("controller":null,"connected":false,"session_age_ms":12,"store_id":"01ff",)"
-        R"("revision":0,"problem":"no route","ports":0,"networks":0,"hosts":0,"fdb_entries":0,)"
-        R"("neighbours":0}])"
+        R"("revision":0,"problem":"no route","notes":["n"],"ports":0,"networks":0,"hosts":0,)"
+        R"("fdb_entries":0,"neighbours":0}])"
         "\n");
   auto& counter = *backend.counters_reply.add_counters();
   counter.set_name("misses");
