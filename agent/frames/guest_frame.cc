@@ -9,10 +9,8 @@ namespace {
 // Where a frame was heard, and the events that come of it.
 class Listener {
  public:
-  Listener(std::span<const std::byte> frame, IfIndex port, Vni vni) noexcept
-      : frame_{frame}, port_{port}, vni_{vni} {}
-
-  GuestEvents take() noexcept { return std::move(events_); }
+  Listener(std::span<const std::byte> frame, IfIndex port, Vni vni, GuestEvents& events) noexcept
+      : frame_{frame}, port_{port}, vni_{vni}, events_{events} {}
 
   void heard(const ArpFrame& arp) noexcept {
     if (!arp.ethernet_source.is_unicast() || arp.sender_mac != arp.ethernet_source) return;
@@ -63,8 +61,10 @@ class Listener {
            std::optional<bool> router = {}) noexcept {
     if (ip.is_assignable()) events_.seen = AddressSeen{port_, {vni_, ip}, mac, how, router, {}};
   }
+  // What is addressed to one guest alone is not for all of them.
   void eaten() noexcept {
-    if (events_.seen) events_.seen->eaten.assign(frame_.begin(), frame_.end());
+    const bool to_group = (std::to_integer<unsigned>(frame_.front()) & 1U) != 0;
+    if (events_.seen && to_group) events_.seen->eaten.assign(frame_.begin(), frame_.end());
   }
   void asked(const IpAddress& target, const MacAddress& asker,
              const std::optional<IpAddress>& source) noexcept {
@@ -74,18 +74,19 @@ class Listener {
   std::span<const std::byte> frame_;
   IfIndex port_;
   Vni vni_;
-  GuestEvents events_;
+  GuestEvents& events_;
 };
 
 }  // namespace
 
 GuestEvents read_guest_frame(std::span<const std::byte> frame, IfIndex port, Vni vni) noexcept {
-  Listener listener{frame, port, vni};
+  GuestEvents events;
+  Listener listener{frame, port, vni, events};
   if (const auto arp = parse_arp(frame))
     listener.heard(*arp);
   else
     std::visit([&](const auto& nd) { listener.heard(nd); }, parse_nd(frame));
-  return listener.take();
+  return events;
 }
 
 }  // namespace dove::agent
