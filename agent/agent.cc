@@ -9,14 +9,15 @@
 #include <fstream>
 #include <random>
 
+#include "agent/log_text.h"
+
 namespace dove::agent {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A revision is said to be applied when this has passed without another.
-constexpr std::chrono::milliseconds kAppliedDelay{20};
 constexpr std::chrono::seconds kSecond{1};
+constexpr std::chrono::seconds kReminder{5};  // of what the controller could not keep
 // So many changes and frames are done sooner than a word to the controller is said.
 constexpr std::size_t kLittle = 8;
 
@@ -47,9 +48,9 @@ constexpr std::array kWellKnownGroups{
     MacAddress{{0x33, 0x33, 0x00, 0x01, 0x00, 0x02}},  // DHCPv6
 };
 
-Limits resolver_limits() {
+Limits resolver_limits(const Options& options) {
   std::random_device random;
-  Limits limits;
+  Limits limits = options.bounds;
   limits.hash_seed = std::uint64_t{random()} << 32U | random();
   return limits;
 }
@@ -70,34 +71,19 @@ DatapathOptions datapath_options(const Options& options, const State& saved) {
           .ageing = options.ageing,
           .known_vteps = {saved.vteps.begin(), saved.vteps.end()},
           .limits = options.limits,
-          .query_interval = options.query_interval};
+          .query_interval = options.query_interval,
+          .audit_period = options.audit_period,
+          .reconcile_pause = options.reconcile_pause};
 }
 
 OwnAddresses own_addresses(const Port& port) {
   return port.security ? OwnAddresses{port.ips} : std::nullopt;
 }
 
-std::string describe(const Port& port, bool deleted) {
-  const auto where =
-      fmt::format("port {}: endpoint {} of network {}", port.dev, port.endpoint, port.network);
-  if (deleted) return where + " removed";
-  switch (port.state) {
-    case Port::State::kPending:
-      return where + " is here, not yet confirmed by a controller";
-    case Port::State::kActive:
-      return where + " is active";
-    case Port::State::kLost:
-      return where + " is lost";
-    case Port::State::kAbsent:
-      return where + " waits for its device";
-  }
-  return where;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Agent>> Agent::open(asio::io_context& loop, grpc::CompletionQueue& queue,
-                                           const Options& options, Journal& journal) {
+                                           const Options& options, api::Journal& journal) {
   std::error_code error;
   std::filesystem::create_directories(options.state_dir, error);
   if (error)
@@ -113,29 +99,36 @@ Result<std::unique_ptr<Agent>> Agent::open(asio::io_context& loop, grpc::Complet
 }
 
 Agent::Agent(asio::io_context& loop, grpc::CompletionQueue& queue, const Options& options,
-             Journal& journal, State saved)
+             api::Journal& journal, ParsedState saved)
     : loop_{loop},
       options_{options},
       journal_{journal},
-      saved_{std::move(saved)},
-      resolver_{resolver_limits()},
+      saved_{std::move(saved.state)},
+      damage_{std::move(saved.problems)},
+      incomplete_{saved_.incomplete},
+      progress_{[this] { end_turn_soon(); }},
+      resolver_{resolver_limits(options)},
       known_vteps_{saved_.vteps.begin(), saved_.vteps.end()},
+      self_{saved_.self},
+      router_mac_{saved_.router_mac},
       timer_{loop},
-      applied_timer_{loop},
       second_timer_{loop},
       saved_point_{saved_.store},
       writer_{options.state_file(), loop.get_executor()},
+      replica_store_{options.state_dir, loop.get_executor(),
+                     [this](const std::string& what) { on_trouble(what); }},
       session_{loop, queue, session_options(options, saved_), *this},
-      ports_{session_, *this} {
+      ports_{session_, *this},
+      learning_{session_, *this, {.ageing = options.learn_ageing}},
+      audit_{loop, session_, *this} {
+  resolver_.set_answered_here();
   if (options.miss_mode == MissMode::kNotify) resolver_.set_well_known_groups(kWellKnownGroups);
 }
 
 Agent::~Agent() = default;
 
 void Agent::start() {
-  ports_.restore(saved_, [] {});
-  starting_ = false;
-  datapath_->forget_unclaimed();
+  restore();
   datapath_->start();
   end_turn();
   session_.start();
@@ -146,6 +139,7 @@ void Agent::stop() {
   session_.stop();
   session_.wait_until_ended();
   writer_.save(state(), nullptr);
+  save_replicas();
   datapath_->shutdown();
 }
 
@@ -153,6 +147,7 @@ void Agent::stop() {
 
 // A guest that waits for a little goes first; else the controller works while we do.
 void Agent::end_turn() {
+  answer_here();
   const bool little =
       actions_.kernel.size() + actions_.resends.size() + actions_.deliveries.size() <= kLittle;
   if (!little) tell_controller();
@@ -169,35 +164,34 @@ void Agent::end_turn() {
   tell_applied();
 }
 
-// Who may send to us. Nobody hears that we know of a new host before its packets are let in.
-void Agent::tell_walls() {
-  std::set<IpAddress> others;
-  for (const auto& [vtep, host] : vteps_)
-    if (vtep.address != options_.local.address) others.insert(vtep.address);
-  if (std::exchange(known_vteps_, others) != others)
-    save([this](const Status& status) {
-      if (!status) on_trouble(status.error().message);
-    });
-  change_walls([&](auto done) { datapath_->set_vteps(others, std::move(done)); });
-}
-
 void Agent::tell_controller() {
   session_.forget(actions_.forget);
   session_.ask(actions_.ask, actions_.asker);
 }
 
 void Agent::apply_changes() {
-  const auto refused = datapath_->apply(actions_.kernel);
-  auto next = refused.begin();
+  const auto all_refused = datapath_->apply(actions_.kernel);
+  auto next = all_refused.begin();
   for (std::size_t i = 0; i < actions_.kernel.size(); ++i) {
-    if (next == refused.end() || next->index != i) {
+    if (next == all_refused.end() || next->index != i) {
       if (watcher_ != nullptr) watcher_->on_kernel_change(actions_.kernel[i]);
+      resolver_.on_taken(actions_.kernel[i]);
       continue;
     }
     resolver_.on_refused(actions_.kernel[i], next->error, Clock::now());
-    journal_.complain(fmt::format("the kernel refuses an entry: {}", next->error.message()));
+    progress_.failed(fmt::format("the kernel refuses an entry: {}", next->error.message()));
+    say_refused(actions_.kernel[i], next->error);
     ++next;
   }
+}
+
+// Of a network once in a while, however many are refused for one reason.
+void Agent::say_refused(const KernelChange& change, const std::error_code& error) {
+  const auto vni = std::visit([](const auto& one) { return one.key.vni; }, change);
+  journal_.complain(fmt::format("entry {} {}", vni.value(), error.value()),
+                    fmt::format("the kernel refuses an entry of network {}: {}: {}",
+                                network_text(ports_.network_name(vni), vni), change_text(change),
+                                error.message()));
 }
 
 // After the handlers that are ready now, so that all of them share a batch.
@@ -222,49 +216,31 @@ void Agent::arm_timer() {
   });
 }
 
-void Agent::tell_applied() {
-  if (session_.revision() <= applied_ || !session_.connected() || walls_changing_ != 0 ||
-      std::exchange(applied_armed_, true))
-    return;
-  applied_timer_.expires_after(kAppliedDelay);
-  applied_timer_.async_wait([this](const std::error_code& error) {
-    applied_armed_ = false;
-    if (!error) say_applied();
-  });
-}
-
-void Agent::say_applied() {
-  if (session_.revision() <= applied_ || !session_.connected() || hosts_changed_ ||
-      walls_changing_ != 0)
-    return;
-  applied_ = session_.revision();
-  session_.applied(applied_);
-}
-
-// Until the change is in force nothing is said to be applied; then at once, as others wait for it.
-void Agent::change_walls(const std::function<void(Datapath::Done)>& change) {
-  ++walls_changing_;
-  change([this](const Status& status) {
-    --walls_changing_;
-    if (!status) on_trouble(status.error().message);
-    end_turn();
-    say_applied();
-  });
-}
-
-// What nothing reports: devices that the datapath does not know yet, and revisions worth saving.
+// Ports that could not be made when their devices came, devices of which the word was lost, and
+// revisions worth saving.
 void Agent::every_second() {
   std::set<std::string> known;
   for (const auto& port : datapath_->ports()) known.insert(port.device);
   for (const auto& port : ports_.list())
     if (port.state == Port::State::kAbsent && !known.contains(port.dev) && check_device(port.dev))
       ports_.on_device_back(port.dev, false);
-  if (session_.info().store != saved_point_) {
+  if (!unsaved_.empty() || session_.info().store != saved_point_) {
     saved_point_ = session_.info().store;
     save([this](const Status& status) {
       if (!status) on_trouble(status.error().message);
     });
   }
+  journal_.tick();
+  if (Clock::now() >= next_reminder_) {
+    next_reminder_ = Clock::now() + kReminder;
+    ports_.remind();
+    if (session_.connected())
+      for (const auto& word : announcements_.remind()) announce(word, {});
+  }
+  watch_learned();
+  if (knows_all()) known_at_ = Clock::now();
+  audit_beliefs();
+  if (const auto vni = replica_store_.due(Clock::now())) save_replica(*vni);
   second_timer_.expires_after(kSecond);
   second_timer_.async_wait([this](const std::error_code& error) {
     if (!error) every_second();
@@ -278,6 +254,7 @@ void Agent::on_mac_miss(const MacMiss& miss) { resolver_.on_event(miss, Clock::n
 void Agent::on_ip_miss(const IpMiss& miss) { resolver_.on_event(miss, Clock::now(), actions_); }
 
 void Agent::on_query(const AddressQuery& query) {
+  sought_.asked(query, Clock::now());
   resolver_.on_event(query, Clock::now(), actions_);
 }
 
@@ -320,11 +297,27 @@ void Agent::on_group(const Memberships::Change& change) {
     session_.groups(change.vni, {}, group, false);
 }
 
-void Agent::on_port_gone(const std::string& device) { ports_.on_device_gone(device); }
+void Agent::on_port_gone(const std::string& device) {
+  guests_.remove(device);
+  if (learning_.has_port(device)) forget_learned(device);
+  ports_.on_device_gone(device);
+}
 
 void Agent::on_port_back(const std::string& device, IfIndex index) {
-  if (const auto* port = ports_.find(device)) guests_.insert_or_assign(index, port->guest());
+  if (const auto* port = ports_.find(device)) {
+    if (!port->endpoint.empty()) guests_.add(port->guest(), device, index);
+    hear_at(*port);
+    if (learning_.has_port(device)) learning_ports_.insert_or_assign(index, device);
+  }
   ports_.on_device_back(device, true);
+}
+
+// The datapath does not know a port whose device was away when doved started. One that could not be
+// made is tried every second, lest what is tried and undone brings the next word of its device.
+void Agent::on_other_device(const std::string& device) {
+  const auto* port = ports_.find(device);
+  if (port != nullptr && port->state == Port::State::kAbsent && port->problem.empty())
+    ports_.on_device_back(device, false);
 }
 
 void Agent::on_trouble(const std::string& what) { journal_.complain(what); }
@@ -337,8 +330,17 @@ void Agent::on_guest_mtu(unsigned mtu) {
 
 // The log hears what a guest sends before its port drops what has another's MAC.
 bool Agent::is_guest(IfIndex port, const MacKey& guest) const {
-  const auto found = guests_.find(port);
-  return found != guests_.end() && found->second == guest;
+  const auto* const place = guests_.find(guest);
+  if (place != nullptr && place->port == port) return true;
+  const auto* here = learning_port(port);
+  const auto* there = here == nullptr ? nullptr : learning_.port_of(guest);
+  return there != nullptr && *there == *here;
+}
+
+const Port* Agent::find_port(const MacKey& guest) const {
+  const auto* const place = guests_.find(guest);
+  const Port* const port = place != nullptr ? ports_.find(place->device) : nullptr;
+  return port != nullptr && port->guest() == guest ? port : nullptr;
 }
 
 Announcements::Standing Agent::standing(const IpKey& address, const MacAddress& mac) const {
@@ -346,7 +348,9 @@ Announcements::Standing Agent::standing(const IpKey& address, const MacAddress& 
   const auto has = [&](const std::vector<IpAddress>& ips) {
     return std::find(ips.begin(), ips.end(), address.ip) != ips.end();
   };
-  const Port* const port = ports_.find(MacKey{address.vni, mac});
+  if (const auto* learned = learning_.find({address.vni, mac}))
+    return has(learned->ips) ? Standing::kOwn : Standing::kForeign;
+  const Port* const port = find_port({address.vni, mac});
   if (port == nullptr || !has(port->ips)) return Standing::kForeign;
   return has(port->shared_ips) ? Standing::kShared : Standing::kOwn;
 }
@@ -358,9 +362,12 @@ void Agent::announce(const Announcements::Word& word, std::vector<std::byte> eat
       end_turn_soon();
     }
     if (!status && status.error().code != ErrorCode::kUnavailable)
-      journal_.complain(fmt::format("the controller refuses {} of {} in network {}: {}",
-                                    word.address.to_string(), word.guest.mac.to_string(),
-                                    word.guest.vni.value(), status.error().message));
+      journal_.complain(
+          fmt::format("announcement {} {}", word.guest.vni.value(), word.guest.mac.to_string()),
+          fmt::format("the controller refuses {} of MAC {} in network {}: {}",
+                      word.address.to_string(), word.guest.mac.to_string(),
+                      network_text(ports_.network_name(word.guest.vni), word.guest.vni),
+                      status.error().message));
     if (const auto next = announcements_.told(word, status, Clock::now())) announce(*next, {});
   };
   session_.announce({word.guest.vni, word.address}, word.guest.mac, word.router, done);
@@ -370,21 +377,33 @@ void Agent::announce(const Announcements::Word& word, std::vector<std::byte> eat
 
 void Agent::on_session_ready(bool new_store, HostId self) {
   self_ = self;
+  router_mac_ = session_.info().router_mac;
   applied_ = 0;
+  sync_.reset();
+  progress_.forget_points();
+  know_session(new_store);
   resolver_.set_self(self);
   resolver_.on_session_ready(new_store, Clock::now(), actions_);
-  ports_.on_session_ready();
+  await_answers();
+  confirm_ports();
+  learning_.on_session_ready(!incomplete_);
   for (const auto& settings : ports_.networks()) use_settings(settings);
-  for (const auto& word : announcements_.begin_session()) announce(word, {});
-  journal_.info(fmt::format("session with controller {}, host {}", session_.info().controller,
-                            static_cast<std::uint32_t>(self)));
+  const auto info = session_.info();
+  journal_.notice("session",
+                  fmt::format("session of host {} (number {}) with controller {}, {}known up to "
+                              "revision {}",
+                              options_.host, static_cast<std::uint32_t>(self), info.controller,
+                              new_store ? "another store than before, " : "", info.store.revision));
   if (watcher_ != nullptr) watcher_->on_session();
   end_turn_soon();
 }
 
 void Agent::on_session_lost(const Error& reason, bool refused) {
   resolver_.on_session_lost();
-  journal_.complain(refused ? "refused by " + reason.message : reason.message);
+  doubt_knowledge();
+  journal_.complain("session " + reason.message,
+                    fmt::format("no session of host {}, after revision {}: {}{}", options_.host,
+                                session_.revision(), refused ? "refused by " : "", reason.message));
   if (watcher_ != nullptr) watcher_->on_session();
 }
 
@@ -398,6 +417,13 @@ void Agent::on_hosts(std::span<const HostRecord> hosts, bool full) {
     else
       hosts_.erase(host.id);
   }
+  use_hosts();
+  resolver_.on_hosts(changes, full, actions_);
+  hosts_changed_ = true;
+  end_turn_soon();
+}
+
+void Agent::use_hosts() {
   vteps_.clear();
   std::vector<IpAddress> peers;
   for (const auto& [id, host] : hosts_) {
@@ -405,22 +431,27 @@ void Agent::on_hosts(std::span<const HostRecord> hosts, bool full) {
     peers.push_back(host.vtep->address);
   }
   datapath_->set_peers(std::move(peers));
-  resolver_.on_hosts(changes, full, actions_);
-  hosts_changed_ = true;
-  end_turn_soon();
 }
 
 void Agent::on_bindings(std::span<const BindingRecord> bindings) {
   const auto now = Clock::now();
-  for (const auto& binding : bindings)
+  for (const auto& binding : bindings) {
     std::visit([&](const auto& record) { resolver_.on_binding(record, now, actions_); }, binding);
+    if (const auto* ip = std::get_if<IpBinding>(&binding)) seek_unheard(*ip);
+    // Introduced, though it could be answered here.
+    const auto key = std::visit([](const auto& record) { return Key{record.key}; }, binding);
+    if (is_replicated(key) && knowledge_.answer(key, true)) actions_.forget.push_back(key);
+  }
   end_turn_soon();
 }
 
 void Agent::on_flood_list(Vni vni, std::span<const HostId> add, std::span<const HostId> remove,
                           bool full) {
   resolver_.on_flood_list(vni, add, remove, full, actions_);
-  if (full) session_.groups(vni, datapath_->groups(vni), {}, true);  // it has just been joined
+  if (full) {  // it has just been joined
+    session_.groups(vni, datapath_->groups(vni), {}, true);
+    request_replica(vni);
+  }
   end_turn_soon();
 }
 
@@ -432,14 +463,27 @@ void Agent::on_group_list(Vni vni, const std::optional<MacAddress>& group,
 
 void Agent::on_network(const NetworkSettings& settings) { ports_.on_network(settings); }
 
-void Agent::on_lost(const Attachment& attachment) { ports_.on_lost(attachment); }
+void Agent::on_lost(const Attachment& attachment) {
+  const bool moved = attachment.state == Attachment::State::kActive && attachment.host != self_;
+  if (moved)
+    journal_.notice(
+        "endpoint " + attachment.endpoint,
+        fmt::format("endpoint {} of network {}, MAC {}, is at host {} now, "
+                    "generation {}",
+                    attachment.endpoint,
+                    network_text(ports_.network_name(attachment.vni), attachment.vni),
+                    attachment.mac.to_string(), host_name(attachment.host), attachment.generation));
+  if (!learning_.on_lost(attachment, Clock::now()))
+    ports_.on_lost(attachment, [hold = progress_.hold()] {});
+}
 
-void Agent::on_readdressed(const Attachment& attachment) { ports_.on_readdressed(attachment); }
+void Agent::on_network_gone(Vni vni) {
+  ports_.on_network_gone(vni, [hold = progress_.hold()] {});
+}
 
-void Agent::on_resync() {
-  resolver_.on_session_ready(false, Clock::now(), actions_);
-  ports_.on_session_ready();
-  end_turn_soon();
+void Agent::on_readdressed(const Attachment& attachment) {
+  if (!learning_.on_readdressed(attachment))
+    ports_.on_readdressed(attachment, [hold = progress_.hold()] {});
 }
 
 // --- what ports need
@@ -461,6 +505,7 @@ Status Agent::add_network(Vni vni) {
 Status Agent::adopt(Vni vni) {
   const auto adopted = datapath_->adopt(vni);
   if (!adopted) return adopted.error();
+  if (adopted->groups.empty()) restore_members(vni);
   std::vector<Resolver::GroupRow> groups;
   for (const auto& group : adopted->groups) groups.push_back({group.key, group.vteps});
   resolver_.adopt_network(vni, groups, actions_);
@@ -476,6 +521,7 @@ void Agent::remove_network(Vni vni) {
   networks_.erase(vni);
   routers_.erase(vni);
   resolver_.remove_network(vni, actions_);
+  forget_network(vni);
   end_turn();
   datapath_->remove_network(vni);
 }
@@ -483,11 +529,16 @@ void Agent::remove_network(Vni vni) {
 void Agent::on_settings(const NetworkSettings& settings) { use_settings(settings); }
 
 void Agent::add_port(const Port& port, Completion<void> done) {
+  hear_at(port);
+  if (port.endpoint.empty()) return add_learning_port(port, std::move(done));
   const auto guest = port.guest();
   set_local(guest, true);
-  const auto take = [this, guest, done = std::move(done)](const auto& added) {
-    if (added) guests_.insert_or_assign(added->index, guest);
+  for (const auto& learned : learned_at(port.dev)) set_local({port.vni, learned.mac}, true);
+  const auto take = [this, dev = port.dev, guest, done = std::move(done)](const auto& added) {
+    if (added) guests_.add(guest, dev, added->index);
+    if (added && learning_.has_port(dev)) learning_ports_.insert_or_assign(added->index, dev);
     if (added) return done({});
+    learning_.remove_port(dev);
     set_local(guest, false);
     done(added.error());
   };
@@ -499,33 +550,40 @@ void Agent::set_addresses(const Port& port) {
 }
 
 void Agent::remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) {
-  datapath_->remove_port(dev, [this, guest, done = std::move(done)](const Status& status) {
+  datapath_->remove_port(dev, [this, dev, guest, done = std::move(done)](const Status& status) {
     if (!status && status.error().code != ErrorCode::kNotFound) return done(status);
+    guests_.remove(dev);
+    if (learning_.has_port(dev)) forget_learned(dev);
     set_local(guest, false);
     done({});
   });
 }
 
 void Agent::set_local(const MacKey& guest, bool here) {
+  if (guest.mac.is_zero()) return;  // of a port without an endpoint
   if (here)
     resolver_.add_local(guest, actions_);
   else
     resolver_.remove_local(guest, actions_);
   if (!here) announcements_.remove(guest);
-  if (!here) std::erase_if(guests_, [&](const auto& port) { return port.second == guest; });
   end_turn();
 }
 
-void Agent::save(Completion<void> done) { writer_.save(state(), std::move(done)); }
-
-State Agent::state() const {
-  auto all = ports_.state(session_.info().store);
-  all.vteps.assign(known_vteps_.begin(), known_vteps_.end());
-  return all;
+// What could not be saved is tried again every second.
+void Agent::save(Completion<void> done) {
+  writer_.save(state(), [this, done = std::move(done)](const Status& status) {
+    unsaved_ = status ? std::string{} : status.error().message;
+    if (done) done(status);
+  });
 }
 
 void Agent::on_port(const Port& port, bool deleted) {
-  journal_.info(describe(port, deleted));
+  const bool here = port.state == Port::State::kActive || port.state == Port::State::kPending;
+  if (here && !deleted)
+    knowledge_.set_guest(port.guest(), port.ips);
+  else
+    knowledge_.remove_guest(port.guest());
+  journal_.notice("port " + port.dev, port_text(port, deleted));
   if (watcher_ != nullptr) watcher_->on_port(port, deleted);
 }
 
@@ -533,7 +591,22 @@ void Agent::on_port(const Port& port, bool deleted) {
 
 std::string Agent::problem() const {
   auto here = datapath_->problem();
-  return here.empty() ? session_.info().problem : here;
+  if (here.empty()) here = refusals();
+  if (here.empty())
+    if (const auto unmade = unmade_ports(); !unmade.empty())
+      here = fmt::format("port \"{}\": {}", unmade[0].dev, unmade[0].problem);
+  if (here.empty()) here = unsaved_;
+  if (here.empty()) here = session_.info().problem;
+  return here.empty() && incomplete_ ? describe_damage() : here;
+}
+
+// Their devices are there, and what they need is not.
+std::vector<Port> Agent::unmade_ports() const {
+  auto ports = ports_.list();
+  std::erase_if(ports, [this](const Port& port) {
+    return port.state != Port::State::kAbsent || port.problem.empty() || !check_device(port.dev);
+  });
+  return ports;
 }
 
 const std::string& Agent::host_name(HostId host) const {

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/directory.h"
 #include "core/hash.h"
+#include "core/link_local.h"
 
 namespace dove::agent {
-namespace {
-
-bool is_implicit(const IpAddress& address) { return address.is_v6() && address.is_link_local(); }
-
-}  // namespace
 
 // One more than there is room for takes the place of one that nothing depends on.
 Announcements::Entry* Announcements::find_or_add(Entries& entries, const IpAddress& address) {
@@ -70,9 +67,9 @@ std::optional<Announcements::Word> Announcements::told(const Word& word, const S
   const auto found = entries->second.find(word.address);
   if (found == entries->second.end()) return std::nullopt;
   Entry& entry = found->second;
-  const bool unheard = !outcome && outcome.error().code == ErrorCode::kUnavailable;
+  const bool unheard = !outcome && !is_refusal(outcome.error());
   const bool again = std::exchange(entry.again, false) && outcome;
-  entry.said = !unheard;
+  entry.said = outcome.ok();
   entry.owed = unheard;
   entry.under_way = again;
   if (!outcome && !unheard) entry.silent_until = now + kRefusalPause;
@@ -80,11 +77,15 @@ std::optional<Announcements::Word> Announcements::told(const Word& word, const S
   return Word{word.guest, word.address, entry.router};
 }
 
-std::vector<Announcements::Word> Announcements::begin_session() {
+std::vector<Announcements::Word> Announcements::begin_session() { return say_again(true); }
+
+std::vector<Announcements::Word> Announcements::remind() { return say_again(false); }
+
+std::vector<Announcements::Word> Announcements::say_again(bool implicit_too) {
   std::vector<Word> words;
   for (auto& [guest, entries] : guests_)
     for (auto& [address, entry] : entries) {
-      if (entry.under_way || !(entry.owed || is_implicit(address))) continue;
+      if (entry.under_way || !(entry.owed || (implicit_too && is_implicit(address)))) continue;
       entry.under_way = true;
       words.push_back({guest, address, entry.router});
     }

@@ -50,6 +50,8 @@ class Announcements {
 
   // All that a new session has to hear: what could not be said, and the link-local ones.
   std::vector<Word> begin_session();
+  // To be called now and then within a session: what the controller could not keep.
+  std::vector<Word> remind();
   // The guest has left; its addresses are another's business.
   void remove(const MacKey& guest) { guests_.erase(guest); }
 
@@ -59,7 +61,7 @@ class Announcements {
     bool under_way = false;
     bool again = false;  // heard while under way
     bool said = false;   // and the controller has answered
-    bool owed = false;   // there was no controller to hear it
+    bool owed = false;   // there was no controller to hear it, or to keep it
     TimePoint silent_until{};
     std::size_t carried = 0;  // hash of the last frame that went to other hosts
     TimePoint carried_until{};
@@ -67,6 +69,7 @@ class Announcements {
   using Entries = std::map<IpAddress, Entry>;
 
   static bool is_news(const AddressSeen& seen, Standing standing, const Entry& entry);
+  std::vector<Word> say_again(bool implicit_too);
   static Entry* find_or_add(Entries& entries, const IpAddress& address);
 
   std::map<MacKey, Entries> guests_;

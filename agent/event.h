@@ -32,6 +32,7 @@ struct AddressQuery {
   IpKey target;
   MacAddress asker;                 // sender hardware address
   std::optional<IpAddress> source;  // empty in a probe (ARP sender 0.0.0.0, NS from ::)
+  bool kept_back = false;           // by its port: the kernel has not had it and does not answer
 };
 
 // A guest was heard using an address, or about to use it.
@@ -48,6 +49,16 @@ struct AddressSeen {
   std::optional<bool> router = {};  // of an IPv6 address: what the guest says of itself
   // The frame, when it is meant for everybody and the kernel's `proxy` keeps it from other hosts.
   std::vector<std::byte> eaten = {};
+};
+
+// A frame was heard at a guest's port: who sent it.
+struct GuestHeard {
+  IfIndex port;
+  MacKey guest;
+  std::optional<IpAddress> ip;              // that it sent from or spoke for
+  bool claimed = false;                     // by ARP or neighbour discovery
+  std::optional<IpAddress> tentative = {};  // that it is about to use, if nobody else does
+  std::vector<std::byte> held = {};         // the frame, when its port has kept it back
 };
 
 // Outer IP packets as they came out of the punt TUN: one, or the fragments of one in order of

@@ -4,14 +4,16 @@
 
 #include <asio/post.hpp>
 #include <deque>
-#include <filesystem>
 #include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
 
+#include "agent/local_request.h"
+#include "agent/session_message.h"
 #include "agent/show.h"
 #include "api/address.h"
+#include "api/listener.h"
 #include "api/server_call.h"
 #include "api/status.h"
 #include "api/transport.h"
@@ -30,6 +32,15 @@ grpc::Status status_of(const Result<T>& result) {
   return result.ok() ? grpc::Status::OK : api::to_status(result.error());
 }
 
+// Of requests without words there is nothing to check.
+template <class Request>
+Status check(const Request& request) {
+  if constexpr (requires { check_request(request); })
+    return check_request(request);
+  else
+    return {};
+}
+
 // Writes a list, which is made on the loop.
 template <class Request, class Reply>
 class Listing final : public api::StreamCall<Request, Reply> {
@@ -40,11 +51,15 @@ class Listing final : public api::StreamCall<Request, Reply> {
  private:
   void begin(const Request& request) override {
     asio::post(loop_, [this, &request] {
-      auto parts = make_(request);
+      auto parts = make_if_right(request);
       if (!parts) return this->finish(api::to_status(parts.error()));
       parts_ = *std::move(parts);
       next();
     });
+  }
+  Result<std::deque<Reply>> make_if_right(const Request& request) {
+    if (const auto status = check(request); !status) return status.error();
+    return make_(request);
   }
   void next() {
     if (parts_.empty()) return this->finish(grpc::Status::OK);
@@ -171,7 +186,7 @@ class Audience final : public AgentWatcher {
     v1::Event event;
     event.set_kind(v1::Event::PORT);
     event.set_deleted(deleted);
-    *event.mutable_port() = show(port, agent_.guest_mtu());
+    *event.mutable_port() = show(agent_, port);
     tell(event);
   }
   void on_kernel_change(const KernelChange& change) override {
@@ -197,17 +212,6 @@ class Audience final : public AgentWatcher {
   GroupLists lists_;  // as those who watch know them
 };
 
-// /run/dove is gone after a boot; anything deeper that is missing is a mistake in the path.
-Result<void> make_directory(const std::filesystem::path& socket) {
-  const auto directory = socket.parent_path();
-  std::error_code error;
-  if (directory.empty() || std::filesystem::is_directory(directory, error)) return {};
-  std::filesystem::create_directory(directory, error);
-  if (!error) return {};
-  return Error{ErrorCode::kSystem, fmt::format("cannot make the directory of the socket \"{}\": {}",
-                                               socket.string(), error.message())};
-}
-
 }  // namespace
 
 // The handlers. Each carries its request to the loop and finishes it from there.
@@ -228,12 +232,14 @@ struct LocalService::Server {
     });
   }
 
-  // A method whose handler runs on the loop.
+  // A method whose handler runs on the loop, when the request makes sense.
   template <class Request, class Reply, class Owner, class Handler>
   void serve(api::RequestFunction<Owner, Request, grpc::ServerAsyncResponseWriter<Reply>> function,
              Handler handler) {
     api::serve_unary(service, thread, function,
                      [this, handler](const Request& request, Reply& reply, api::FinishCall finish) {
+                       if (const auto status = check(request); !status)
+                         return finish(api::to_status(status.error()));
                        asio::post(loop, [=, &request, &reply] { handler(request, reply, finish); });
                      });
   }
@@ -251,9 +257,9 @@ struct LocalService::Server {
     serve(&Service::RequestPortAdd, [this](const auto& request, auto& reply, const auto& finish) {
       const auto security =
           request.has_security() ? std::optional{request.security()} : std::nullopt;
-      agent.ports().add({request.dev(), request.endpoint(), security},
+      agent.ports().add({request.dev(), request.endpoint(), security, request.network()},
                         [this, &reply, finish](const Result<Port>& port) {
-                          if (port) reply = show(*port, agent.guest_mtu());
+                          if (port) reply = show(agent, *port);
                           finish(status_of(port));
                         });
     });
@@ -269,7 +275,7 @@ struct LocalService::Server {
   Result<std::deque<v1::PortShowReply>> show_ports(const std::string& dev) const {
     v1::PortShowReply reply;
     for (const auto& port : agent.ports().list())
-      if (dev.empty() || port.dev == dev) *reply.add_ports() = show(port, agent.guest_mtu());
+      if (dev.empty() || port.dev == dev) *reply.add_ports() = show(agent, port);
     if (!dev.empty() && reply.ports().empty())
       return Error{ErrorCode::kNotFound, fmt::format("device \"{}\" is no port", dev)};
     return std::deque<v1::PortShowReply>{std::move(reply)};
@@ -288,6 +294,14 @@ struct LocalService::Server {
     serve(&Service::RequestLeave, [=, this](const auto& request, auto& reply, const auto& finish) {
       agent.ports().leave(request.network(), tell(reply, finish));
     });
+    serve(&Service::RequestAwait, [this](const auto& request, auto& reply, const auto& finish) {
+      agent.await(std::chrono::milliseconds{request.wait_ms()},
+                  [&reply, finish](const Result<std::vector<Lag>>& lagging) {
+                    for (const auto& lag : lagging ? *lagging : std::vector<Lag>{})
+                      *reply.add_lagging() = to_message(lag);
+                    finish(status_of(lagging));
+                  });
+    });
   }
 
   void serve_shows() {
@@ -298,11 +312,18 @@ struct LocalService::Server {
           });
     serve(&Service::RequestCounters,
           [this](const auto& /*request*/, auto& reply, const auto& finish) {
-            agent.counters([&reply, finish](const Agent::CounterList& counters) {
-              for (const auto& counter : counters) *reply.add_counters() = show(counter);
+            agent.figures([&reply, finish](const FigureSources& sources) {
+              for (const auto& figure : figures(sources)) *reply.add_counters() = show(figure);
               finish(grpc::Status::OK);
             });
           });
+    serve(&Service::RequestCheck, [this](const auto& request, auto& reply, const auto& finish) {
+      agent.check(request.network(), request.fix(),
+                  [this, &reply, finish](const Result<Agent::Checked>& checked) {
+                    if (checked) reply = show(agent, *checked);
+                    finish(status_of(checked));
+                  });
+    });
     list(&Service::RequestFdbShow, [this](const v1::TableRequest& request) {
       return in_parts<v1::FdbReply>(show_fdb(agent, request.network()));
     });
@@ -318,7 +339,7 @@ struct LocalService::Server {
   Service service;
   bool stopping = false;
   std::thread stopper;
-  std::unique_ptr<grpc::Server> rpc;
+  std::unique_ptr<api::Server> rpc;
 };
 
 Result<std::unique_ptr<LocalService>> LocalService::open(asio::io_context& loop,
@@ -327,7 +348,7 @@ Result<std::unique_ptr<LocalService>> LocalService::open(asio::io_context& loop,
                                                          Agent& agent, const std::string& socket) {
   const auto address = api::parse_address("unix:" + socket);
   if (!address) return address.error();
-  if (const auto made = make_directory(socket); !made) return made.error();
+  if (const auto made = api::make_socket_directory(*address); !made) return made.error();
   auto server = std::make_unique<Server>(loop, thread, agent);
   builder.RegisterService(&server->service);
   auto rpc = api::start_server(builder, std::span{&*address, 1}, false);
@@ -348,7 +369,7 @@ void LocalService::stop(std::function<void(bool clean)> done) {
   server_->audience.close();
   // Shutdown() waits for handlers, and they for the loop.
   server_->stopper = std::thread{[this, done = std::move(done)] {
-    const bool clean = api::shut_down(*server_->rpc, kStopTime);
+    const bool clean = server_->rpc->shut_down(kStopTime);
     asio::post(server_->loop, [done, clean] { done(clean); });
   }};
 }

@@ -7,10 +7,12 @@
 #include <cstdlib>
 
 #include "agent/agent.h"
-#include "agent/journal.h"
 #include "agent/local_service.h"
+#include "agent/metrics.h"
 #include "agent/options.h"
 #include "api/completion_thread.h"
+#include "api/journal.h"
+#include "api/realtime.h"
 
 namespace {
 
@@ -24,7 +26,8 @@ int finish(const dove::agent::Finish& finish) {
 
 int run(const dove::agent::Options& options) {
   using namespace dove::agent;
-  Journal journal{options.log_level};
+  dove::api::Journal journal{"doved", options.log_level};
+  const auto realtime = dove::api::take_realtime(options.realtime, journal);
   asio::io_context loop{1};
   asio::signal_set signals{loop, SIGTERM, SIGINT};
   std::signal(SIGPIPE, SIG_IGN);
@@ -35,6 +38,8 @@ int run(const dove::agent::Options& options) {
 
   auto agent = Agent::open(loop, thread.queue(), options, journal);
   if (!agent) return journal.error(agent.error().message), kCannotRun;
+  const auto metrics = serve_metrics(loop, **agent, options);
+  if (!metrics) return journal.error(metrics.error().message), kCannotRun;
   auto local = LocalService::open(loop, builder, thread, **agent, options.socket);
   if (!local) return journal.error(local.error().message), kCannotRun;
 

@@ -6,9 +6,11 @@ namespace dove::agent {
 
 std::optional<Memberships::Change> Memberships::join(const Listener& listener) {
   if (reach_of(listener.mac) != Reach::kMembers) return std::nullopt;
+  auto& of_port = groups_of_[listener.port];
+  if (of_port >= kPerPort) return std::nullopt;
   auto& listeners = networks_[listener.vni][listener.mac];
   const bool first = listeners.empty();
-  listeners.emplace(listener.port, listener.group);
+  if (listeners.emplace(listener.port, listener.group).second) ++of_port;
   if (!first) return std::nullopt;
   return Change{listener.vni, listener.mac, true};
 }
@@ -18,9 +20,10 @@ std::optional<Memberships::Change> Memberships::leave(const Listener& listener) 
   if (network == networks_.end()) return std::nullopt;
   auto& groups = network->second;
   const auto group = groups.find(listener.mac);
-  if (group == groups.end() || group->second.erase({listener.port, listener.group}) == 0 ||
-      !group->second.empty())
+  if (group == groups.end() || group->second.erase({listener.port, listener.group}) == 0)
     return std::nullopt;
+  if (--groups_of_[listener.port] == 0) groups_of_.erase(listener.port);
+  if (!group->second.empty()) return std::nullopt;
   groups.erase(group);
   if (groups.empty()) networks_.erase(network);
   return Change{listener.vni, listener.mac, false};
@@ -40,7 +43,7 @@ std::vector<Memberships::Change> Memberships::replace(std::span<const Listener> 
   };
   compare(now, *this, true);
   compare(*this, now, false);
-  networks_ = std::move(now.networks_);
+  *this = std::move(now);
   return changes;
 }
 

@@ -3,6 +3,7 @@
 // first listener of a MAC comes and when the last has gone. Pure.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -31,6 +32,8 @@ class Memberships {
     MacAddress group;
     bool listened = false;
   };
+  // Groups that one port may listen to; of more nobody is told.
+  static constexpr std::uint32_t kPerPort = 256;
   // Repeating either is nothing. Groups that are not followed by membership are left out.
   std::optional<Change> join(const Listener& listener);
   std::optional<Change> leave(const Listener& listener);
@@ -41,6 +44,7 @@ class Memberships {
  private:
   using Listeners = std::set<std::pair<IfIndex, IpAddress>>;
   std::map<Vni, std::map<MacAddress, Listeners>> networks_;
+  std::map<IfIndex, std::uint32_t> groups_of_;  // how many each port listens to
 };
 
 }  // namespace dove::agent

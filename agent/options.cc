@@ -5,10 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
-#include <charconv>
 #include <optional>
 
+#include "agent/bound_options.h"
+#include "agent/option_words.h"
 #include "core/name.h"
+#include "core/scheduling.h"
 
 namespace dove::agent {
 namespace {
@@ -19,39 +21,23 @@ struct Words {
   std::string local;
   std::string controller;
   std::string socket;
+  std::string metrics;
   std::string miss_mode = "punt";
   std::string state_dir;
   std::string port;
   std::string ageing;
   std::string query_interval;
+  std::string audit_period;
+  std::string reconcile_pause;
+  std::string learn_ageing;
+  std::string realtime;
   std::string punt_limit;
   std::string query_limit;
   std::string announce_limit;
+  BoundWords bounds;
   std::string log_level = "info";
   bool insecure = false;
 };
-
-Error wrong(std::string_view option, std::string_view word, std::string_view reason) {
-  return {ErrorCode::kInvalid,
-          fmt::format("argument \"{}\" of {} is wrong: {}", word, option, reason)};
-}
-
-struct Range {
-  unsigned low;
-  unsigned high;
-};
-
-// An empty word leaves `out` as it is.
-Status read_number(std::string_view option, std::string_view word, Range range, unsigned& out) {
-  if (word.empty()) return {};
-  unsigned value = 0;
-  const char* const end = word.data() + word.size();
-  const auto [stop, error] = std::from_chars(word.data(), end, value);
-  if (error != std::errc{} || stop != end || value < range.low || value > range.high)
-    return wrong(option, word, fmt::format("expected a number of {}..{}", range.low, range.high));
-  out = value;
-  return {};
-}
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -94,6 +80,15 @@ Status read_controllers(const Words& words, Options& out) {
   return {};
 }
 
+Status read_metrics(const Words& words, Options& out) {
+  if (words.metrics.empty()) return {};
+  auto address = api::parse_address(words.metrics);
+  if (!address) return wrong("--metrics", words.metrics, address.error().message);
+  if (auto status = api::check_plaintext(*address, words.insecure); !status) return status;
+  out.metrics = *std::move(address);
+  return {};
+}
+
 Status read_paths(const Words& words, Options& out) {
   if (!words.socket.empty()) out.socket = words.socket;
   if (auto path = api::parse_address("unix:" + out.socket); !path)
@@ -129,12 +124,35 @@ Status read_limits(const Words& words, Options& out) {
       !status)
     return status;
   out.query_interval = std::chrono::seconds{query_interval};
+  unsigned audit_period = static_cast<unsigned>(out.audit_period.count());
+  if (auto status = read_number("--audit-period", words.audit_period, {0, 86'400}, audit_period);
+      !status)
+    return status;
+  out.audit_period = std::chrono::seconds{audit_period};
+  unsigned reconcile_pause = static_cast<unsigned>(out.reconcile_pause.count());
+  if (auto status =
+          read_number("--reconcile-pause", words.reconcile_pause, {1, 3600}, reconcile_pause);
+      !status)
+    return status;
+  out.reconcile_pause = std::chrono::seconds{reconcile_pause};
+  unsigned learn_ageing = static_cast<unsigned>(out.learn_ageing.count());
+  if (auto status = read_number("--learn-ageing", words.learn_ageing, {1, 1'000'000}, learn_ageing);
+      !status)
+    return status;
+  out.learn_ageing = std::chrono::seconds{learn_ageing};
   auto& limits = out.limits;
   if (auto status = read_rate("--punt-limit", words.punt_limit, limits.punts); !status)
     return status;
   if (auto status = read_rate("--query-limit", words.query_limit, limits.queries); !status)
     return status;
-  return read_rate("--announce-limit", words.announce_limit, limits.announcements);
+  if (auto status = read_rate("--announce-limit", words.announce_limit, limits.announcements);
+      !status)
+    return status;
+  return read_bounds(words.bounds, out.bounds);
+}
+
+Status read_realtime(const Words& words, Options& out) {
+  return read_number("--realtime", words.realtime, {0, kHighestRealtimePriority}, out.realtime);
 }
 
 Status read_log_level(const Words& words, Options& out) {
@@ -148,8 +166,8 @@ Status read_log_level(const Words& words, Options& out) {
 
 std::variant<Options, Finish> check(const Words& words) {
   Options options{.local = {.address = IpAddress::v4(0)}};
-  for (const auto read : {read_host, read_local, read_controllers, read_paths, read_miss_mode,
-                          read_limits, read_log_level})
+  for (const auto read : {read_host, read_local, read_controllers, read_metrics, read_paths,
+                          read_miss_mode, read_limits, read_realtime, read_log_level})
     if (const auto status = read(words, options); !status)
       return Finish{.code = 1, .text = fmt::format("Error: {}\n", status.error().message)};
   return options;
@@ -164,20 +182,31 @@ void describe(CLI::App& app, Words& words) {
   app.add_option("--host", words.host, "This host's name at the controller (default: hostname)");
   app.add_option("--local", words.local, "This host's tunnel endpoint address");
   app.add_option("--controller", words.controller, "ADDR[,ADDR]..., in order of preference");
-  app.add_flag("--insecure", words.insecure, "Allow plain TCP to controllers beyond loopback");
+  app.add_flag("--insecure", words.insecure, "Allow plain TCP beyond this machine");
   app.add_option("--socket", words.socket, "Where dovectl connects (/run/dove/doved.sock)");
+  app.add_option("--metrics", words.metrics,
+                 "Serve figures for Prometheus here: HOST:PORT, [V6]:PORT or unix:PATH");
   app.add_option("--state-dir", words.state_dir, "Where ports are remembered (/var/lib/dove)");
   app.add_option("--miss-mode", words.miss_mode, "punt (default) or notify");
   app.add_option("--port", words.port, "UDP port of the tunnel (4789)");
   app.add_option("--ageing", words.ageing, "Seconds after which unused entries go (300)");
   app.add_option("--query-interval", words.query_interval,
                  "Seconds between multicast queries to guests (125)");
+  app.add_option("--audit-period", words.audit_period,
+                 "Seconds in which all is compared with kernel and controller once, 0: never (60)");
+  app.add_option("--reconcile-pause", words.reconcile_pause,
+                 "Seconds between comparisons because the kernel told more than was read (10)");
+  app.add_option("--learn-ageing", words.learn_ageing,
+                 "Seconds after which a silent guest that nobody registered goes (300)");
   app.add_option("--punt-limit", words.punt_limit,
                  "Frames to unknown destinations a second and port, 0: no limit (20000)");
   app.add_option("--query-limit", words.query_limit,
                  "ARP requests and solicitations a second and port, 0: no limit (2000)");
   app.add_option("--announce-limit", words.announce_limit,
                  "Announcements a second and port, 0: no limit (100)");
+  describe_bounds(app, words.bounds);
+  app.add_option("--realtime", words.realtime,
+                 "Real-time priority, so that guests do not delay it; 0: none (1)");
   app.add_option("--log-level", words.log_level, "trace, debug, info (default), warning, error");
 }
 

@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "agent/datapath/options.h"
+#include "agent/resolver.h"
 #include "api/address.h"
 #include "core/vtep.h"
 
@@ -19,11 +21,17 @@ struct Options {
   std::vector<api::Address> controllers;
   bool insecure = false;
   std::string socket = "/run/dove/doved.sock";
+  std::optional<api::Address> metrics;  // where figures are served; empty: nowhere
   std::filesystem::path state_dir = "/var/lib/dove";
   MissMode miss_mode = MissMode::kPunt;
   std::chrono::seconds ageing{300};
   std::chrono::seconds query_interval{125};
-  WallLimits limits;
+  std::chrono::seconds audit_period{60};  // 0: never by itself
+  std::chrono::seconds reconcile_pause{10};
+  std::chrono::seconds learn_ageing{300};
+  unsigned realtime = 1;  // priority (core/scheduling.h); 0: none
+  WallLimits limits;                                                             // in the kernel
+  Limits bounds{.asks_per_guest = {2000, 500}, .asks_per_host = {20000, 5000}};  // behind it
   std::string log_level = "info";
 
   std::filesystem::path state_file() const { return state_dir / "state.json"; }

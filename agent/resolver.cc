@@ -68,7 +68,8 @@ void Resolver::on_event(const MacMiss& miss, TimePoint now, Actions& out) {
   if (network == nullptr || miss.key.mac.is_zero()) return;
   if (network->router && miss.key.mac == network->router->mac) return;
   if (miss.key.mac.is_multicast()) return state.want_group(*network, miss.key.mac, out);
-  MacRecord* const record = state.want(*network, miss.key.mac, out);
+  const auto who = state.who(*network);
+  MacRecord* const record = state.want(*network, miss.key.mac, who, out);
   if (record == nullptr) return;
   state.set_again(*record, out);
   state.settle(*record, out);
@@ -81,7 +82,8 @@ void Resolver::on_event(const IpMiss& miss, TimePoint now, Actions& out) {
   Network* const network = state.network_of(miss.key.vni);
   if (network == nullptr || !miss.key.ip.is_assignable()) return;
   if (network->router && network->router->has(miss.key.ip)) return;
-  IpRecord* const record = state.want(*network, miss.key.ip, out);
+  const auto who = state.who(*network);
+  IpRecord* const record = state.want(*network, miss.key.ip, who, out);
   if (record == nullptr) return;
   state.set_again(*record, out);
   state.settle(*record, out);
@@ -96,7 +98,8 @@ void Resolver::on_event(const AddressQuery& query, TimePoint now, Actions& out) 
   if (network->router && network->router->has(query.target.ip))
     return State::answer_for_router(query, network->router->mac, out);
   const bool first = out.ask.empty();
-  IpRecord* const record = state.want(*network, query.target.ip, out);
+  const auto who = state.who(query.port);
+  IpRecord* const record = state.want(*network, query.target.ip, who, out);
   if (first && !out.ask.empty() && query.source) out.asker = query.source;
   if (record != nullptr) state.on_wanted_query(*record, query, out);
 }
@@ -111,7 +114,7 @@ void Resolver::on_event(PuntedFrame&& frame, TimePoint now, Actions& out) {
   if (network->router && mac == network->router->mac)
     return state.route(*network, std::move(frame), out);
   if (mac.is_multicast()) return state.flood(*network, frame, out);
-  MacRecord* const record = state.want(*network, mac, out);
+  MacRecord* const record = state.want(*network, mac, state.who(*network, frame.source), out);
   if (record != nullptr) state.on_wanted_frame(*record, std::move(frame), out);
 }
 
@@ -157,11 +160,10 @@ void Resolver::on_neighbour_gone(const IpKey& key, TimePoint now, Actions&) {
 void Resolver::on_refused(const KernelChange& change, std::error_code error, TimePoint now) {
   State& state = *state_;
   state.now = now;
-  const bool deletes = std::holds_alternative<DeleteFdb>(change) ||
-                       std::holds_alternative<DeleteNeighbour>(change) ||
-                       std::holds_alternative<DeleteGroup>(change);
+  const bool deletes = State::is_deletion(change);
   if (deletes && error == std::errc::no_such_file_or_directory) return;
   ++state.counters.refused;
+  std::visit([&](const auto& refused) { state.note_refusal(refused.key, error, deletes); }, change);
   if (const auto* fdb = std::get_if<SetFdb>(&change)) state.on_refused(*fdb);
   if (const auto* neighbour = std::get_if<SetNeighbour>(&change)) state.on_refused(*neighbour);
   std::visit([&](const auto& refused) { state.repair_later(refused.key); }, change);
@@ -175,6 +177,27 @@ void Resolver::on_session_ready(bool new_store, TimePoint now, Actions& out) {
   ++state_->session;
   if (new_store) state_->forget_store();
   state_->ask_everything(out);
+}
+
+void Resolver::set_answered_here() noexcept { state_->answered_here = true; }
+
+bool Resolver::is_of_interest(const Key& key) const {
+  return std::visit(
+      [&](const auto& k) {
+        const auto* record = state_->records.find(k);
+        return record != nullptr && record->session == state_->session;
+      },
+      key);
+}
+
+std::vector<Key> Resolver::interest(Vni vni) const { return state_->interest(vni); }
+
+std::optional<Believed> Resolver::belief(const Key& key) const { return state_->belief(key); }
+
+void Resolver::ask_again(const Key& key, TimePoint now, Actions& out) {
+  state_->now = now;
+  if (!is_of_interest(key)) return;
+  std::visit([&](const auto& k) { state_->ask(*state_->records.find(k), out); }, key);
 }
 
 void Resolver::adopt_fdb(const MacKey& key, const Vtep& vtep, std::optional<Vni> target) {
@@ -215,7 +238,7 @@ std::optional<TimePoint> Resolver::next_deadline() const {
   if (!state.reviews.empty()) consider(state.reviews.front().review_at);
   if (!state.expected.empty()) consider(state.expected.front().expected_at);
   if (!state.confirmations.empty()) consider(state.confirmations.front().at);
-  if (!state.repairs.empty()) consider(state.repairs.front().at);
+  if (!state.repairs.empty()) consider(state.repairs.begin()->first);
   return first;
 }
 

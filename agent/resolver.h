@@ -21,19 +21,29 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <system_error>
+#include <variant>
 #include <vector>
 
 #include "agent/action.h"
 #include "agent/event.h"
 #include "agent/router.h"
 #include "core/binding.h"
+#include "core/histogram.h"
 #include "core/vtep.h"
 
 namespace dove::agent {
+
+using Believed = std::variant<MacBinding, IpBinding>;
+
+struct AskRate {
+  unsigned per_second = 0;  // 0: no limit
+  unsigned burst = 0;
+};
 
 struct Limits {
   std::chrono::milliseconds wait{2000};       // how long a query or a frame waits for its answer
@@ -45,8 +55,13 @@ struct Limits {
   std::chrono::milliseconds answer_late{
       1000};  // a query this soon after the install is answered too; a miss or a punted frame later
               // than this says that the kernel lost the entry
-  std::size_t waiting_per_guest = 1024;  // frames of one source MAC; queries of one port
-  std::size_t waiting_per_network = 4096;
+  // Questions to the controller because of one guest's queries, and likewise of its frames, and of
+  // what no guest can be named for in one network; and because of all together. Beyond, who asks is
+  // not heard.
+  AskRate asks_per_guest;
+  AskRate asks_per_host;
+  std::size_t waiting_per_guest = 2048;  // frames of one source MAC; queries of one port
+  std::size_t waiting_per_network = 8192;
   std::size_t waiting_bytes = 16U << 20U;           // punted frames of this host
   std::size_t waiting_bytes_per_guest = 1U << 20U;  // of one guest
   std::size_t waiting_per_key = 64;
@@ -65,6 +80,7 @@ enum class DropReason : std::uint8_t {
   kGuestLimit,      // the guest has too much waiting
   kNetworkLimit,    // the network has
   kBytesLimit,      // the host has
+  kAskLimit,        // the guest has asked too much, or all of the host's together have
   kWaitersLimit,    // the key has
   kKeyLimit,        // a key made room for a newer one; its waiters went with it
   kGroupLimit,      // a multicast MAC's list made room for a newer one
@@ -93,6 +109,7 @@ struct ResolverCounters {
   std::uint64_t aged = 0;
   std::uint64_t refused = 0;  // by the kernel
   std::uint64_t drops[static_cast<std::size_t>(DropReason::kCount)] = {};
+  Histogram waits{kTimeBounds};  // of those who waited and were served
 };
 
 // What is held at this moment.
@@ -173,8 +190,11 @@ class Resolver {
   void on_fdb_gone(const MacKey& key, TimePoint now, Actions& out);
   void on_neighbour_gone(const IpKey& key, TimePoint now, Actions& out);
   // The kernel refused a change. What should have been set remotely is not installed and is tried
-  // again at a later need; everything else is tried again after Limits::ask_again.
+  // again at a later need; everything else is tried again by itself. Neither before
+  // Limits::ask_again is over, and after each refusal in a row twice that, up to 32 times.
   void on_refused(const KernelChange& change, std::error_code error, TimePoint now);
+  // The kernel took a change. Needs not be told while nothing is refused.
+  void on_taken(const KernelChange& change);
 
   // --- sessions
   // Without a session asks are kept and go out when one is there.
@@ -184,6 +204,18 @@ class Resolver {
   // ids of before mean nothing any more. Comes before on_hosts() of the session. Also the way to
   // resynchronise within one.
   void on_session_ready(bool new_store, TimePoint now, Actions& out);
+
+  // Who carries asks out answers some of them without a controller: they go out without a session
+  // too. Before the first event.
+  void set_answered_here() noexcept;
+  // Whether an answer about this key would be heard, or would be of no interest.
+  bool is_of_interest(const Key& key) const;
+  // Of a network, those keys.
+  std::vector<Key> interest(Vni vni) const;
+  // What is known about this key; empty while an answer is awaited.
+  std::optional<Believed> belief(const Key& key) const;
+  // Asks anew about this key, if it is of interest. What is known of it stays until the answer.
+  void ask_again(const Key& key, TimePoint now, Actions& out);
 
   // --- adoption at start: what the kernel has already. Kept, and asked about. After
   // adopt_network(), FDB entries before neighbours.
@@ -207,10 +239,21 @@ class Resolver {
     MacAddress mac;
     std::optional<Vni> target;
   };
+  // What the kernel did not take when it was said last.
+  struct Refused {
+    std::error_code error;
+    unsigned times = 0;     // in a row
+    bool deletion = false;  // that it was
+  };
+  const std::map<Key, Refused>& refused() const noexcept;
   std::vector<FdbRow> fdb() const;  // remote ones
   std::vector<MacKey> locals() const;
   std::vector<NeighbourRow> neighbours() const;
   std::vector<GroupRow> groups() const;
+  // A network's flood list; empty while nobody has told it in full.
+  std::optional<std::vector<HostId>> members(Vni vni) const;
+  // The hosts of each group that has listeners elsewhere, as told.
+  std::map<MacAddress, std::vector<HostId>> group_members(Vni vni) const;
   const ResolverCounters& counters() const noexcept;
   ResolverUsage usage() const noexcept;
 

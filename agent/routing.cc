@@ -16,13 +16,16 @@ std::vector<IpAddress> gateways_of(const NetworkSettings& settings) {
 
 }  // namespace
 
-// Settings that no controller has told (restored, without subnets) leave what an earlier doved
+// Settings that no controller has told (of a state file without them) leave what an earlier doved
 // made.
 void Agent::use_settings(const NetworkSettings& settings) {
-  const auto mac = session_.info().router_mac;
-  if (!mac || settings.revision == 0 || !networks_.contains(settings.vni)) return;
-  set_router(settings.vni, {*mac, gateways_of(settings)});
-  datapath_->set_policy(settings.vni, *mac, settings.denied);
+  if (networks_.contains(settings.vni)) know_network(settings);
+  if (!router_mac_ || settings.revision == 0 || !networks_.contains(settings.vni)) return;
+  learning_.set_network(settings, *router_mac_);
+  set_router(settings.vni, {*router_mac_, gateways_of(settings)});
+  change_walls([&](auto done) {
+    datapath_->set_policy(settings.vni, *router_mac_, settings.denied, std::move(done));
+  });
 }
 
 void Agent::set_router(Vni vni, const Router& router) {
@@ -34,8 +37,10 @@ void Agent::set_router(Vni vni, const Router& router) {
 }
 
 std::optional<IfIndex> Agent::port_of(const MacKey& guest) const {
-  for (const auto& [port, behind] : guests_)
-    if (behind == guest) return port;
+  if (const auto* const place = guests_.find(guest)) return place->port;
+  const auto* dev = learning_.port_of(guest);
+  for (const auto& [port, name] : learning_ports_)
+    if (dev != nullptr && name == *dev) return port;
   return std::nullopt;
 }
 

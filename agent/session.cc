@@ -32,6 +32,10 @@ constexpr std::size_t kRequestsWaiting = 16384;
 constexpr std::size_t kMessagesUnread = 64;  // received and not yet handled: then reading stops
 constexpr std::size_t kMessagesKept = 8;     // for reuse, in each direction
 constexpr std::chrono::seconds kLivedWell{5};
+constexpr std::size_t kProblemText = 1024;
+constexpr std::chrono::milliseconds kLongestWait{std::chrono::minutes{10}};
+constexpr int kWordsInLease = 3;
+constexpr std::chrono::milliseconds kOftenAlive{50};  // at the most
 
 // A message in memory of its own that is reused.
 template <class Type>
@@ -80,10 +84,6 @@ class Stock {
 using Outbound = Slot<v1::FromAgent>;
 using Inbound = Slot<v1::FromController>;
 
-bool is_refusal(const Error& error) {
-  return error.code != ErrorCode::kUnavailable && error.code != ErrorCode::kSystem;
-}
-
 }  // namespace
 
 // One attempt and, if it goes well, one session. Keeps itself alive until gRPC is done with it.
@@ -98,7 +98,7 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
   // --- on the loop thread
   void start(grpc::CompletionQueue& queue) {
     self_ = shared_from_this();
-    stream_ = stub_->PrepareAsyncSession(&context_, &queue);
+    stream_ = stub_->PrepareAsyncSession(context_.get(), &queue);
     stream_->StartCall(on_started_.tag());
   }
 
@@ -110,7 +110,7 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
 
   // Ends the stream; why is delivered in time.
   void cancel() {
-    context_.TryCancel();
+    if (context_) context_->TryCancel();
     bool last = false;
     {
       const std::lock_guard lock{mutex_};
@@ -118,6 +118,12 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
       last = is_last();
     }
     if (last) finish();
+  }
+
+  // Whether words wait to be written.
+  bool is_busy() {
+    const std::lock_guard lock{mutex_};
+    return writing_ || !unsent_.empty();
   }
 
   bool is_done() const { return done_->load(); }
@@ -203,11 +209,12 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
     write_next();
   }
 
-  // The stream goes where the loop is, with its channel. Once done_ is set all of it may be gone.
+  // The channel goes where the loop is, with its connection. Once done_ is set all of the stream
+  // may be gone.
   void finished(bool /*always*/) {
     deliver_soon(status_);
     const auto done = done_;
-    asio::post(loop_, [self = std::move(self_)] {});
+    asio::post(loop_, [self = std::move(self_)] { self->release(); });
     done->store(true);
     done->notify_all();
   }
@@ -255,6 +262,12 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
   }
 
   // --- on the loop thread
+  void release() {
+    stream_.reset();
+    context_.reset();
+    stub_.reset();
+  }
+
   void deliver() {
     std::deque<std::unique_ptr<Inbound>> batch;
     std::optional<grpc::Status> outcome;
@@ -293,8 +306,8 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
 
   asio::io_context& loop_;
   Session* session_;  // loop thread only; null: nobody listens any more
-  const std::unique_ptr<v1::AgentSession::Stub> stub_;
-  grpc::ClientContext context_;
+  std::unique_ptr<v1::AgentSession::Stub> stub_;
+  std::unique_ptr<grpc::ClientContext> context_ = std::make_unique<grpc::ClientContext>();
   std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::FromAgent, v1::FromController>> stream_;
   grpc::Status status_;
   std::shared_ptr<Stream> self_;  // until finished()
@@ -326,6 +339,7 @@ Session::Session(asio::io_context& loop, grpc::CompletionQueue& queue, Options o
       queue_{queue},
       options_{std::move(options)},
       listener_{listener},
+      reader_{listener, counters_.malformed},
       retry_timer_{loop},
       watch_timer_{loop},
       random_{std::random_device{}()} {
@@ -345,6 +359,7 @@ void Session::wait_until_ended() const {
 
 // It is kept until gRPC is done with it: until then it may post to the loop.
 void Session::drop_stream() {
+  answer_clock_.stop();
   stream_->close();
   dropped_.push_back(std::exchange(stream_, nullptr));
 }
@@ -389,25 +404,37 @@ void Session::say_hello() {
     hello.set_boot_id(options_.boot_id);
     hello.set_store_id(info_.store.store_id);
     hello.set_revision(info_.store.revision);
+    hello.set_opening(info_.store.opening);
     hello.set_version(options_.version);
   });
 }
 
-// Looks once a second for a controller that owes us something for too long.
+// Looks once a second for a controller that owes us something for too long, and sees to it that it
+// hears of us.
 void Session::watch() {
-  const auto interval =
-      std::min({options_.handshake, options_.reply, std::chrono::milliseconds{1000}});
+  auto interval = std::min({options_.handshake, options_.reply, std::chrono::milliseconds{1000}});
+  if (alive_every_.count() != 0) interval = std::min(interval, alive_every_);
   watch_timer_.expires_after(interval);
-  watch_timer_.async_wait([this](const std::error_code& error) {
+  watch_timer_.async_wait([this, interval](const std::error_code& error) {
     if (error || !stream_) return;
     const auto now = Clock::now();
     const bool no_welcome = !ready_ && now >= attempt_began_ + options_.handshake;
-    const bool no_reply = !waiting_.empty() && now >= waiting_.begin()->second.deadline;
+    const bool no_reply = std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& request) {
+      return now >= request.second.deadline;
+    });
     if (no_welcome || no_reply) {
       return ended({ErrorCode::kUnavailable, "the controller does not answer"}, false);
     }
+    // Rather early than with the next look.
+    if (ready_ && alive_every_.count() != 0 && now + interval > said_alive_ + alive_every_)
+      say_alive();
     watch();
   });
+}
+
+void Session::say_alive() {
+  said_alive_ = Clock::now();
+  if (!stream_->is_busy()) stream_->send([](v1::FromAgent& message) { message.mutable_alive(); });
 }
 
 void Session::ended(const Error& reason, bool refused) {
@@ -437,13 +464,6 @@ void Session::retry(bool refused) {
   });
 }
 
-template <class Value>
-Value* Session::check(Result<Value>& parsed) {
-  if (parsed) return &*parsed;
-  ++counters_.malformed;
-  return nullptr;
-}
-
 void Session::advance(std::uint64_t revision) {
   info_.store.revision = std::max(info_.store.revision, revision);
 }
@@ -452,112 +472,32 @@ void Session::receive(const v1::FromController& message) {
   ++counters_.messages_received;
   if (message.has_welcome()) return receive_welcome(message.welcome());
   if (!ready_) return;
-  switch (message.message_case()) {
-    case v1::FromController::kBindings:
-      return receive_bindings(message.bindings());
-    case v1::FromController::kReply:
-      return receive_reply(message.reply());
-    case v1::FromController::kHosts:
-      return receive_hosts(message.hosts());
-    case v1::FromController::kFloodList:
-      return receive_flood_list(message.flood_list());
-    case v1::FromController::kGroupList:
-      return receive_group_list(message.group_list());
-    case v1::FromController::kNetwork:
-      return receive_network(message.network());
-    case v1::FromController::kLost:
-      return receive_lost(message.lost());
-    case v1::FromController::kReaddressed:
-      return receive_readdressed(message.readdressed());
-    case v1::FromController::kResync:
-      return listener_.on_resync();
-    default:
-      return;
-  }
+  if (message.has_reply()) return receive_reply(message.reply());
+  const auto came = std::chrono::steady_clock::now();
+  const auto revision = reader_.read(message);
+  if (message.has_bindings())
+    if (const auto took = answer_clock_.answered(reader_.bindings(), came))
+      counters_.answer_time.add(*took);
+  advance(revision);
 }
 
 void Session::receive_welcome(const v1::Welcome& welcome) {
-  const bool new_store = welcome.store_id() != info_.store.store_id;
+  const bool new_store = welcome.store_id() != info_.store.store_id || welcome.other_past();
   if (new_store) info_.store = {.store_id = welcome.store_id(), .revision = 0};
+  info_.store.opening = welcome.opening();
   info_.self = HostId{welcome.host_id()};
+  reader_.set_self(info_.self, options_.vtep);
   info_.router_mac = api::parse_mac(welcome.router_mac());
   if (info_.router_mac && !info_.router_mac->is_unicast()) info_.router_mac.reset();
   info_.connected = true;
   info_.problem.clear();
   info_.since = Clock::now();
   ready_ = true;
+  alive_every_ = std::chrono::milliseconds{welcome.lease_ms() / kWordsInLease};
+  if (welcome.lease_ms() != 0) alive_every_ = std::max(alive_every_, kOftenAlive);
+  watch();
   ++counters_.sessions;
   listener_.on_session_ready(new_store, info_.self);
-}
-
-void Session::receive_bindings(const v1::Bindings& message) {
-  bindings_.clear();
-  for (const auto& part : message.bindings()) {
-    auto binding = api::parse_binding(part, message.revision());
-    if (auto* value = check(binding)) bindings_.push_back(*value);
-  }
-  listener_.on_bindings(bindings_);
-  advance(message.revision());
-}
-
-void Session::receive_hosts(const v1::Hosts& message) {
-  std::vector<HostRecord> hosts;
-  for (const auto& part : message.hosts()) {
-    auto host = api::parse_host(part);
-    if (auto* value = check(host))
-      hosts.push_back({.id = value->id, .name = std::move(value->name), .vtep = value->vtep});
-  }
-  listener_.on_hosts(hosts, message.full());
-  advance(message.revision());
-}
-
-namespace {
-
-std::vector<HostId> parse_hosts(const google::protobuf::RepeatedField<std::uint32_t>& ids) {
-  std::vector<HostId> hosts;
-  for (const auto id : ids) hosts.push_back(HostId{id});
-  return hosts;
-}
-
-}  // namespace
-
-void Session::receive_flood_list(const v1::FloodList& message) {
-  auto vni = api::parse_vni(message.vni());
-  if (check(vni) == nullptr) return;
-  listener_.on_flood_list(*vni, parse_hosts(message.add()), parse_hosts(message.remove()),
-                          message.full());
-  advance(message.revision());
-}
-
-void Session::receive_group_list(const v1::GroupList& message) {
-  auto vni = api::parse_vni(message.vni());
-  if (check(vni) == nullptr) return;
-  const auto group = api::parse_mac(message.group());
-  if (!message.group().empty() && (!group || !group->is_multicast())) {
-    ++counters_.malformed;
-    return;
-  }
-  listener_.on_group_list(*vni, group, parse_hosts(message.add()), parse_hosts(message.remove()),
-                          message.full());
-  advance(message.revision());
-}
-
-void Session::receive_network(const v1::NetworkSettings& message) {
-  auto settings = parse_network(message);
-  if (check(settings) == nullptr) return;
-  listener_.on_network(*settings);
-  advance(message.revision());
-}
-
-void Session::receive_lost(const v1::Lost& message) {
-  auto attachment = parse_attachment(message.attachment());
-  if (check(attachment) != nullptr) listener_.on_lost(*attachment);
-}
-
-void Session::receive_readdressed(const v1::Readdressed& message) {
-  auto attachment = parse_attachment(message.attachment());
-  if (check(attachment) != nullptr) listener_.on_readdressed(*attachment);
-  advance(message.revision());
 }
 
 void Session::receive_reply(const v1::Reply& reply) {
@@ -578,7 +518,8 @@ void Session::fail_requests(const Error& reason) {
     asio::post(loop_, [done = request.done, error] { done(error); });
 }
 
-void Session::request(const std::function<void(v1::Request&)>& fill, ReplyHandler done) {
+void Session::request(const std::function<void(v1::Request&)>& fill, ReplyHandler done,
+                      std::chrono::milliseconds extra) {
   if (!ready_ || waiting_.size() >= kRequestsWaiting) {
     const auto why = ready_ ? std::string{"too many requests wait for the controller"}
                             : "no controller can be reached: " + info_.problem;
@@ -588,7 +529,7 @@ void Session::request(const std::function<void(v1::Request&)>& fill, ReplyHandle
     return;
   }
   const auto id = next_request_++;
-  waiting_[id] = {.deadline = Clock::now() + options_.reply, .done = std::move(done)};
+  waiting_[id] = {.deadline = Clock::now() + options_.reply + extra, .done = std::move(done)};
   stream_->send([&](v1::FromAgent& message) {
     message.mutable_request()->set_id(id);
     fill(*message.mutable_request());
@@ -608,6 +549,12 @@ Result<Attachment> attachment_of(const Result<const v1::Reply*>& reply) {
 Result<NetworkSettings> network_of(const Result<const v1::Reply*>& reply) {
   if (!reply) return reply.error();
   return parse_network((*reply)->network());
+}
+
+std::vector<Lag> lags_of(const v1::Reply& reply) {
+  std::vector<Lag> all;
+  for (const auto& lag : reply.lagging()) all.push_back(parse_lag(lag));
+  return all;
 }
 
 Status status_of(const Result<const v1::Reply*>& reply) {
@@ -673,11 +620,46 @@ void Session::announce(const IpKey& address, MacAddress mac, std::optional<bool>
   request(fill, [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
 }
 
+void Session::learn(const MacKey& guest, const Heard& heard, Completion<Attachment> done) {
+  const auto fill = [&](v1::Request& out) {
+    auto& learn = *out.mutable_learn();
+    learn.set_vni(guest.vni.value());
+    learn.set_mac(api::to_bytes(guest.mac));
+    for (const auto& ip : heard.ips) learn.add_ips(api::to_bytes(ip));
+    learn.set_claimed(heard.claimed);
+    learn.set_check(heard.check);
+  };
+  request(fill, [done = std::move(done)](const auto& reply) { done(attachment_of(reply)); });
+}
+
+void Session::unlearn(const MacKey& guest, std::span<const IpAddress> ips, Completion<void> done) {
+  const auto fill = [&](v1::Request& out) {
+    auto& unlearn = *out.mutable_unlearn();
+    unlearn.set_vni(guest.vni.value());
+    unlearn.set_mac(api::to_bytes(guest.mac));
+    for (const auto& ip : ips) unlearn.add_ips(api::to_bytes(ip));
+  };
+  request(fill, [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
+}
+
+void Session::keep(std::span<const MacKey> guests, Completion<void> done) {
+  const auto fill = [&](v1::Request& out) {
+    auto& keep = *out.mutable_keep();
+    for (const auto& guest : guests) {
+      auto* set = keep.add_sets();
+      set->set_vni(guest.vni.value());
+      set->add_macs(api::to_bytes(guest.mac));
+    }
+  };
+  request(fill, [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
+}
+
 void Session::ask(std::span<const Key> keys, const std::optional<IpAddress>& asker) {
   if (!ready_ || keys.empty()) return;
   const bool one_ip = keys.size() == 1 && std::holds_alternative<IpKey>(keys.front());
   const auto dropped = stream_->send_keys(true, keys, one_ip ? asker : std::nullopt);
   counters_.keys_asked += keys.size() - dropped;
+  if (dropped == 0) answer_clock_.asked(keys.front(), std::chrono::steady_clock::now());
   counters_.keys_dropped += dropped;
 }
 
@@ -698,9 +680,52 @@ void Session::groups(Vni vni, std::span<const MacAddress> add, std::span<const M
   });
 }
 
-void Session::applied(std::uint64_t revision) {
+void Session::replicate(Vni vni, std::uint64_t revision, std::uint64_t digest) {
   if (!ready_) return;
-  stream_->send([&](v1::FromAgent& message) { message.mutable_applied()->set_revision(revision); });
+  stream_->send([&](v1::FromAgent& message) {
+    message.mutable_replicate()->set_vni(vni.value());
+    message.mutable_replicate()->set_revision(revision);
+    message.mutable_replicate()->set_digest(digest);
+  });
+}
+
+void Session::prove_interest(Vni vni, std::uint32_t keys, std::uint64_t digest) {
+  if (!ready_) return;
+  stream_->send([&](v1::FromAgent& message) {
+    message.mutable_interest()->set_vni(vni.value());
+    message.mutable_interest()->set_keys(keys);
+    message.mutable_interest()->set_digest(digest);
+  });
+}
+
+void Session::knows_hosts(std::uint64_t revision) {
+  if (!ready_) return;
+  stream_->send(
+      [&](v1::FromAgent& message) { message.mutable_knows_hosts()->set_revision(revision); });
+}
+
+void Session::applied(const Progress::Point& point, const std::string& problem) {
+  if (!ready_) return;
+  stream_->send([&](v1::FromAgent& message) {
+    message.mutable_applied()->set_number(point.number);
+    message.mutable_applied()->set_revision(point.revision);
+    message.mutable_applied()->set_problem(problem.substr(0, kProblemText));
+  });
+}
+
+void Session::mark(Completion<void> done) {
+  request([](v1::Request& out) { out.mutable_mark(); },
+          [done = std::move(done)](const auto& reply) { done(status_of(reply)); });
+}
+
+void Session::await(std::chrono::milliseconds wait, Completion<std::vector<Lag>> done) {
+  wait = std::min(wait, kLongestWait);
+  const auto milliseconds = static_cast<std::uint32_t>(wait.count());
+  request([&](v1::Request& out) { out.mutable_await()->set_wait_ms(milliseconds); },
+          [done = std::move(done)](const Result<const v1::Reply*>& reply) {
+            done(reply ? Result{lags_of(**reply)} : reply.error());
+          },
+          wait);
 }
 
 }  // namespace dove::agent

@@ -25,18 +25,16 @@
 #include <string>
 #include <vector>
 
+#include "agent/answer_clock.h"
 #include "agent/directory.h"
+#include "agent/progress.h"
+#include "agent/session_reader.h"
+#include "agent/truth.h"
 #include "api/address.h"
+#include "core/histogram.h"
 
 namespace dove::v1 {
-class Bindings;
-class FloodList;
 class FromController;
-class GroupList;
-class Hosts;
-class Lost;
-class Readdressed;
-class NetworkSettings;
 class Reply;
 class Request;
 class Welcome;
@@ -44,7 +42,7 @@ class Welcome;
 
 namespace dove::agent {
 
-class Session final : public Directory {
+class Session final : public Directory, public TruthSource {
  public:
   struct Options {
     std::string host;
@@ -74,8 +72,9 @@ class Session final : public Directory {
     std::uint64_t failures = 0;  // attempts that came to nothing, and sessions lost
     std::uint64_t messages_received = 0;
     std::uint64_t keys_asked = 0;
-    std::uint64_t keys_dropped = 0;  // too many waited to be written
-    std::uint64_t malformed = 0;     // parts of messages that made no sense
+    std::uint64_t keys_dropped = 0;      // too many waited to be written
+    std::uint64_t malformed = 0;         // parts of messages that made no sense
+    Histogram answer_time{kTimeBounds};  // see AnswerClock
   };
 
   // A thread waits at `queue` (api::CompletionThread). All three outlive the object.
@@ -88,12 +87,22 @@ class Session final : public Directory {
   void stop();
   // After stop(): waits until gRPC does nothing for it any more.
   void wait_until_ended() const;
-  // The kernel's state is that of this revision; said when there is nothing better to do.
-  void applied(std::uint64_t revision);
+  // All hosts told of up to this revision are let in, and no others. Not said without a session.
+  void knows_hosts(std::uint64_t revision);
+  // All that was told before the point is in force, but for the problem, if there is one. Likewise.
+  void applied(const Progress::Point& point, const std::string& problem);
+  // When the controller has answered all that was said before.
+  void mark(Completion<void> done);
+  // When all other hosts have applied what this one has changed, or have not in this time: those.
+  void await(std::chrono::milliseconds wait, Completion<std::vector<Lag>> done);
   // Guests of this host listen to these groups from now on, or no longer; `full`: to no others. Not
   // said without a session: each begins with all.
   void groups(Vni vni, std::span<const MacAddress> add, std::span<const MacAddress> remove,
               bool full);
+  // This host would keep the network as a whole, and has this of it. Not said without a session.
+  void replicate(Vni vni, std::uint64_t revision, std::uint64_t digest);
+  // This host counts on being told the changes of so many keys, of which it believes this.
+  void prove_interest(Vni vni, std::uint32_t keys, std::uint64_t digest);
   Info info() const;
   std::uint64_t revision() const noexcept { return info_.store.revision; }  // the last heard of
   const Counters& counters() const noexcept { return counters_; }
@@ -109,6 +118,12 @@ class Session final : public Directory {
               Completion<void> done) override;
   void announce(const IpKey& address, MacAddress mac, std::optional<bool> router,
                 Completion<void> done) override;
+  void learn(const MacKey& guest, const Heard& heard, Completion<Attachment> done) override;
+  void unlearn(const MacKey& guest, std::span<const IpAddress> ips, Completion<void> done) override;
+  void keep(std::span<const MacKey> guests, Completion<void> done) override;
+  void audit(const Beliefs& beliefs, Completion<Truth> done) override;  // session_audit.cc
+  void look_up(std::span<const Key> keys, Completion<std::vector<BindingRecord>> done) override;
+  void look_up(Vni vni, Completion<std::vector<BindingRecord>> done) override;
   void ask(std::span<const Key> keys) override { ask(keys, std::nullopt); }
   // For a guest of this host's that has the address `asker`: told when it is one address alone.
   void ask(std::span<const Key> keys, const std::optional<IpAddress>& asker);
@@ -126,28 +141,23 @@ class Session final : public Directory {
   void say_hello();
   void receive(const v1::FromController& message);
   void receive_welcome(const v1::Welcome& welcome);
-  void receive_bindings(const v1::Bindings& message);
-  void receive_hosts(const v1::Hosts& message);
-  void receive_flood_list(const v1::FloodList& message);
-  void receive_group_list(const v1::GroupList& message);
-  void receive_network(const v1::NetworkSettings& message);
-  void receive_lost(const v1::Lost& message);
-  void receive_readdressed(const v1::Readdressed& message);
   void receive_reply(const v1::Reply& reply);
   void drop_stream();
   void ended(const Error& reason, bool refused);
   void retry(bool refused);
-  void request(const std::function<void(v1::Request&)>& fill, ReplyHandler done);
+  // `extra`: so much longer than otherwise may the reply take.
+  void request(const std::function<void(v1::Request&)>& fill, ReplyHandler done,
+               std::chrono::milliseconds extra = {});
   void fail_requests(const Error& reason);
   void watch();
+  void say_alive();
   void advance(std::uint64_t revision);
-  template <class Value>
-  Value* check(Result<Value>& parsed);
 
   asio::io_context& loop_;
   grpc::CompletionQueue& queue_;
   const Options options_;
   DirectoryListener& listener_;
+  SessionReader reader_;
   asio::steady_timer retry_timer_;
   asio::steady_timer watch_timer_;
   std::minstd_rand random_;
@@ -160,9 +170,11 @@ class Session final : public Directory {
   bool ready_ = false;
   bool stopped_ = false;
   std::chrono::steady_clock::time_point attempt_began_;
-  std::vector<BindingRecord> bindings_;  // of the message at hand
+  std::chrono::milliseconds alive_every_{};  // 0: the controller does not ask for it
+  std::chrono::steady_clock::time_point said_alive_;
   Info info_;
   Counters counters_;
+  AnswerClock answer_clock_;
 };
 
 }  // namespace dove::agent

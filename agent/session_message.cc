@@ -16,6 +16,29 @@ Attachment::State parse_state(v1::Attachment::State state) {
   }
 }
 
+std::optional<ReplicaWord::Kind> parse_kind(v1::Replica::Kind kind) {
+  switch (kind) {
+    case v1::Replica::DELTA:
+      return ReplicaWord::Kind::kDelta;
+    case v1::Replica::PART:
+      return ReplicaWord::Kind::kPart;
+    case v1::Replica::LAST:
+      return ReplicaWord::Kind::kLast;
+    case v1::Replica::CURRENT:
+      return ReplicaWord::Kind::kCurrent;
+    case v1::Replica::OFFERED:
+      return ReplicaWord::Kind::kOffered;
+    case v1::Replica::ENDED:
+      return ReplicaWord::Kind::kEnded;
+    default:
+      return std::nullopt;
+  }
+}
+
+Vni network_of(const BindingRecord& binding) {
+  return std::visit([](const auto& one) { return one.key.vni; }, binding);
+}
+
 }  // namespace
 
 Result<NetworkSettings> parse_network(const v1::NetworkSettings& message) {
@@ -59,6 +82,47 @@ Result<Attachment> parse_attachment(const v1::Attachment& message) {
                     .state = parse_state(message.state()),
                     .host = HostId{message.host_id()},
                     .generation = message.generation()};
+}
+
+Result<ReplicaWord> parse_replica(const v1::Replica& message) {
+  const auto vni = api::parse_vni(message.vni());
+  if (!vni) return vni.error();
+  const auto kind = parse_kind(message.kind());
+  if (!kind) return Error{ErrorCode::kInvalid, "a word about a replica of no known kind"};
+  ReplicaWord word{.vni = *vni,
+                   .kind = *kind,
+                   .first = message.first(),
+                   .after = message.after(),
+                   .revision = message.revision()};
+  if (auto status = api::parse_keys(message.gone(), word.gone); !status) return status.error();
+  for (const auto& part : message.bindings()) {
+    const auto binding = api::parse_binding(part, message.revision());
+    if (!binding) return binding.error();
+    if (network_of(*binding) != *vni)
+      return Error{ErrorCode::kInvalid, "a replica's binding is of another network"};
+    word.bindings.push_back(*binding);
+  }
+  return word;
+}
+
+Lag parse_lag(const v1::Lag& message) {
+  switch (message.why()) {
+    case v1::Lag::NOT_CONNECTED:
+      return {message.host(), Lag::Why::kNotConnected};
+    case v1::Lag::TROUBLE:
+      return {message.host(), Lag::Why::kTrouble, message.problem()};
+    default:
+      return {message.host()};
+  }
+}
+
+v1::Lag to_message(const Lag& lag) {
+  v1::Lag message;
+  message.set_host(lag.host);
+  message.set_problem(lag.problem);
+  if (lag.why == Lag::Why::kNotConnected) message.set_why(v1::Lag::NOT_CONNECTED);
+  if (lag.why == Lag::Why::kTrouble) message.set_why(v1::Lag::TROUBLE);
+  return message;
 }
 
 }  // namespace dove::agent

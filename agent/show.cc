@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
 
 #include "api/convert.h"
 
 namespace dove::agent {
 namespace {
+
+// What one message can say.
+constexpr int kMostDifferences = 10'000;
 
 v1::Port::State state_of(const Port& port) {
   switch (port.state) {
@@ -80,6 +84,32 @@ class Selection {
   explicit Selection(std::optional<Vni> only) : only_{only} {}
   std::optional<Vni> only_;
 };
+
+// Those that the kernel does not have, though it should, say why.
+void add_refusals(const Agent& agent, const Selection& selection,
+                  std::vector<v1::FdbEntry>& entries) {
+  std::map<std::pair<std::uint32_t, std::string>, v1::FdbEntry*> known;
+  for (auto& entry : entries) known.emplace(std::pair{entry.vni(), entry.mac()}, &entry);
+  std::vector<v1::FdbEntry> others;
+  for (const auto& [key, refused] : agent.resolver().refused()) {
+    const auto* mac = std::get_if<MacKey>(&key);
+    if (mac == nullptr || !selection.has(mac->vni)) continue;
+    const auto row = known.find({mac->vni.value(), api::to_bytes(mac->mac)});
+    if (row == known.end()) others.push_back(fdb_entry(agent, *mac, v1::FdbEntry::REMOTE));
+    (row == known.end() ? others.back() : *row->second).set_error(refused.error.message());
+  }
+  entries.insert(entries.end(), others.begin(), others.end());
+}
+
+void add_refusals(const Agent& agent, const Selection& selection,
+                  std::vector<v1::Neighbour>& entries) {
+  for (const auto& [key, refused] : agent.resolver().refused()) {
+    const auto* ip = std::get_if<IpKey>(&key);
+    if (ip == nullptr || !selection.has(ip->vni)) continue;
+    entries.push_back(neighbour(agent, *ip, std::nullopt));
+    entries.back().set_error(refused.error.message());
+  }
+}
 
 v1::Event fdb_event(v1::FdbEntry entry, bool deleted) {
   v1::Event event;
@@ -158,27 +188,62 @@ class EventsOf {
 
 }  // namespace
 
-v1::Port show(const Port& port, unsigned mtu) {
+v1::Port show(const Agent& agent, const Port& port) {
   v1::Port message;
   message.set_dev(port.dev);
   message.set_endpoint(port.endpoint);
   message.set_network(port.network);
   message.set_vni(port.vni.value());
-  message.set_mac(api::to_bytes(port.mac));
+  if (!port.mac.is_zero()) message.set_mac(api::to_bytes(port.mac));
   for (const auto& ip : port.ips) message.add_ips(api::to_bytes(ip));
-  message.set_mtu(mtu);
+  message.set_mtu(agent.guest_mtu());
   message.set_state(state_of(port));
   message.set_generation(port.generation);
   message.set_security(port.security);
+  message.set_owner(port.owner);
+  message.set_learned(static_cast<std::uint32_t>(agent.learning().count(port.dev)));
   return message;
 }
 
-v1::Counter show(const Agent::Counter& counter) {
+v1::Counter show(const Figure& figure) {
   v1::Counter message;
-  message.set_name(counter.name);
-  message.set_value(counter.value);
-  message.set_dev(counter.device);
+  message.set_name(figure.name);
+  message.set_dev(figure.device);
+  if (const auto* value = std::get_if<std::uint64_t>(&figure.sample.value)) {
+    message.set_value(*value);
+    return message;
+  }
+  const auto& measured = std::get<Histogram>(figure.sample.value);
+  const bool time = figure.sample.metric.divisor == api::kNanoseconds;
+  const std::uint64_t unit = time ? 1'000 : 1;
+  message.set_value(measured.count());
+  auto& spread = *message.mutable_spread();
+  spread.set_sum(measured.sum() / unit);
+  spread.set_p50(measured.percentile(50) / unit);
+  spread.set_p99(measured.percentile(99) / unit);
+  if (time) spread.set_unit("us");
   return message;
+}
+
+v1::CheckReply show(const Agent& agent, const Agent::Checked& checked) {
+  v1::CheckReply reply;
+  reply.set_unasked(checked.unasked);
+  for (const auto& one : checked.differences) {
+    if (reply.differences().size() == kMostDifferences) {
+      reply.set_omitted(checked.differences.size() - kMostDifferences);
+      break;
+    }
+    auto& told = *reply.add_differences();
+    if (one.vni) told.set_network(agent.ports().network_name(*one.vni));
+    if (one.vni) told.set_vni(one.vni->value());
+    told.set_with(one.with == Difference::With::kKernel ? v1::Difference::KERNEL
+                                                        : v1::Difference::CONTROLLER);
+    told.set_what(one.what);
+    told.set_command(one.command);
+    told.set_mended(one.mended);
+    told.set_problem(one.problem);
+  }
+  return reply;
 }
 
 v1::StatusReply show_status(const Agent& agent) {
@@ -196,14 +261,25 @@ v1::StatusReply show_status(const Agent& agent) {
       std::chrono::duration_cast<std::chrono::milliseconds>(age).count()));
   message.set_store_id(session.store.store_id);
   message.set_revision(session.store.revision);
+  message.set_applied(agent.applied());
   message.set_ports(static_cast<std::uint32_t>(agent.ports().list().size()));
   message.set_networks(static_cast<std::uint32_t>(agent.ports().networks().size()));
   message.set_hosts(static_cast<std::uint32_t>(agent.hosts()));
-  message.set_fdb_entries(agent.resolver().fdb().size());
-  message.set_neighbours(agent.resolver().neighbours().size());
+  const auto tables = agent.table_sizes();
+  message.set_fdb_entries(tables.remotes);
+  message.set_neighbours(tables.neighbours);
   message.set_mtu(agent.guest_mtu());
   message.set_problem(agent.problem());
   for (const auto& note : agent.notes()) message.add_notes(note);
+  const auto& counters = agent.datapath_counters();
+  const auto& audits = agent.audit_counters();
+  message.set_put_back(counters.put_back);
+  message.set_differences(counters.audit_differences + audits.differences);
+  message.set_mended(counters.audit_mended + audits.mended);
+  message.set_refused(agent.resolver().refused().size());
+  const auto knowledge = agent.knowledge();
+  message.set_replicated(static_cast<std::uint32_t>(knowledge.networks));
+  message.set_knowledge_age_ms(static_cast<std::uint64_t>(knowledge.age.count()));
   return message;
 }
 
@@ -221,6 +297,7 @@ Result<std::vector<v1::FdbEntry>> show_fdb(const Agent& agent, const std::string
   for (const auto& [vni, router] : agent.routers())
     if (selection->has(vni) && !router.gateways.empty())
       entries.push_back(fdb_entry(agent, {vni, router.mac}, v1::FdbEntry::ROUTER));
+  add_refusals(agent, *selection, entries);
   if (agent.options().miss_mode != MissMode::kPunt) return entries;
   for (const auto& settings : agent.ports().networks())
     if (selection->has(settings.vni))
@@ -242,6 +319,7 @@ Result<std::vector<v1::Neighbour>> show_neighbours(const Agent& agent, const std
       entries.push_back(neighbour(agent, {vni, ip}, router.mac));
       entries.back().set_kind(v1::Neighbour::GATEWAY);
     }
+  add_refusals(agent, *selection, entries);
   return entries;
 }
 

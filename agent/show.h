@@ -11,8 +11,9 @@
 
 namespace dove::agent {
 
-v1::Port show(const Port& port, unsigned mtu);
-v1::Counter show(const Agent::Counter& counter);
+v1::Port show(const Agent& agent, const Port& port);
+v1::Counter show(const Figure& figure);
+v1::CheckReply show(const Agent& agent, const Agent::Checked& checked);
 v1::StatusReply show_status(const Agent& agent);
 
 // Of one network, or of all when the name is empty; kNotFound when this host does not have it.

@@ -38,6 +38,16 @@ void run_steps(std::vector<Step> steps, Completion<void> done) {
   run->forward();
 }
 
+std::function<void()> after(std::size_t count, std::function<void()> done) {
+  if (count == 0) {
+    done();
+    return [] {};
+  }
+  return [left = std::make_shared<std::size_t>(count), done = std::move(done)] {
+    if (--*left == 0) done();
+  };
+}
+
 void Serial::add(Job job) {
   jobs_.push_back(std::move(job));
   if (jobs_.size() == 1) run_first();

@@ -2,6 +2,7 @@
 // undone in reverse. Steps may take their time; nothing here waits.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <vector>
@@ -20,6 +21,9 @@ struct Step {
 
 // `done` is told success, or the error of the step that failed, after everything was undone.
 void run_steps(std::vector<Step> steps, Completion<void> done);
+
+// Calls `done` when it was itself called `count` times; at once when that is none.
+std::function<void()> after(std::size_t count, std::function<void()> done);
 
 // Runs one job at a time, in the order given. A job calls its argument when it is over.
 class Serial {

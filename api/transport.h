@@ -10,22 +10,40 @@
 #include <span>
 
 #include "api/address.h"
+#include "api/listener.h"
 #include "core/result.h"
 
 namespace dove::api {
 
-// Starts the server on every address. A Unix socket's file gets mode 0660; one that nobody listens
-// on any more is replaced, one in use or a file of another kind is refused by name. Changes the
-// process's umask while it runs: call it before there are threads that make files. Raises the
-// process's limit of open files as far as it may: gRPC 1.51 listens no more after it was reached.
-Result<std::unique_ptr<grpc::Server>> start_server(grpc::ServerBuilder& builder,
-                                                   std::span<const Address> addresses,
-                                                   bool insecure);
+// A server of gRPC's, and where it listens.
+class Server {
+ public:
+  using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
+  Server(std::unique_ptr<grpc::Server> rpc, std::unique_ptr<Acceptor> acceptor,
+         std::unique_ptr<Listener> listener);
+  // Every call has ended.
+  ~Server();
 
-// Ends the server: calls have until `grace`, then they are cancelled. False when it has not ended
-// `grace` again later, because a connection does not take what is being written to it: the server
-// is still in use then, and the process can only be left by std::_Exit().
-bool shut_down(grpc::Server& server, std::chrono::milliseconds grace);
+  // Ends the server: calls have until `grace`, then they are cancelled. False when it has not ended
+  // `grace` again later, because a connection does not take what is being written to it: the server
+  // is still in use then, and the process can only be left by std::_Exit().
+  bool shut_down(std::chrono::milliseconds grace);
+  // The same at once, however long it takes.
+  void cancel();
+  // Until somebody ends it.
+  void wait() { rpc_->Wait(); }
+
+ private:
+  const std::unique_ptr<grpc::Server> rpc_;
+  const std::unique_ptr<Acceptor> acceptor_;
+  const std::unique_ptr<Listener> listener_;
+};
+
+// Starts the server on every address; see Listener::open() for what that means. Call it before
+// there are threads that make files. Raises the process's limit of open files as far as it may.
+// Connections that say nothing, or have had no call for a while, are closed.
+Result<std::unique_ptr<Server>> start_server(grpc::ServerBuilder& builder,
+                                             std::span<const Address> addresses, bool insecure);
 
 // A channel that connects when it is first used. It ignores proxies of the environment and notices
 // a dead peer by keepalives.

@@ -28,6 +28,8 @@ class Backend {
   virtual Result<v1::ChangeReply> change(const v1::ChangeRequest& request) = 0;
   virtual Status show(const v1::ShowRequest& request, const Sink<v1::Object>& sink) = 0;
 
+  virtual Result<v1::SettleReply> settle(const v1::SettleRequest& request) = 0;
+
   // --- the doved of this host
   virtual Result<v1::Port> port_add(const v1::PortAddRequest& request) = 0;
   virtual Status port_del(const v1::PortDelRequest& request) = 0;
@@ -39,6 +41,8 @@ class Backend {
                                 const Sink<v1::Neighbour>& sink) = 0;
   virtual Result<v1::StatusReply> status() = 0;
   virtual Result<v1::CountersReply> counters() = 0;
+  virtual Result<v1::CheckReply> check(const v1::CheckRequest& request) = 0;
+  virtual Result<v1::AwaitReply> await(const v1::AwaitRequest& request) = 0;
   // Ends with an error only: that of `sink`, or that the daemon ended the stream.
   virtual Status monitor(const std::function<Status(const v1::Event&)>& sink) = 0;
 };

@@ -25,6 +25,10 @@ constinit const Object kCounters{
     .names = "counters", .usage = "dovectl counters [ show ]", .commands = kCommands};
 
 Record to_record(const v1::Counter& counter) {
+  const auto of_spread = [&](std::uint64_t value) {
+    return counter.has_spread() ? Value{value} : Value{};
+  };
+  const auto& spread = counter.spread();
   return {
       {.key = "name",
        .value = counter.name(),
@@ -33,6 +37,10 @@ Record to_record(const v1::Counter& counter) {
        .column = 40},
       {.key = "dev", .value = or_null(counter.dev())},
       {.key = "value", .value = counter.value(), .place = Place::kBare, .column = 1},
+      {.key = "p50", .value = of_spread(spread.p50())},
+      {.key = "p99", .value = of_spread(spread.p99())},
+      {.key = "sum", .value = of_spread(spread.sum()), .level = Level::kStatistics},
+      {.key = "unit", .value = or_null(spread.unit())},
   };
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <array>
 
 #include "api/convert.h"
@@ -53,6 +55,10 @@ Status set_mac_or_auto(std::string_view word, v1::EndpointSet& endpoint) {
   return {};
 }
 
+Error beside_none(std::string_view keyword) {
+  return wrong_argument("none", fmt::format("there is another {}, too", keyword));
+}
+
 Result<Action> parse_add(Words& words) {
   auto name = take_name(words);
   if (!name) return name.error();
@@ -68,6 +74,17 @@ Result<Action> parse_add(Words& words) {
   return change(std::move(operation));
 }
 
+// "none" instead of addresses, in the place of `keyword`.
+Keyword or_none(Keyword keyword, bool& none) {
+  const auto accept = std::move(keyword.accept);
+  keyword.accept = [accept, &none](std::string_view word) {
+    if (word != "none") return accept(word);
+    none = true;
+    return Status{};
+  };
+  return keyword;
+}
+
 Result<Action> parse_set(Words& words) {
   auto name = take_name(words);
   if (!name) return name.error();
@@ -75,10 +92,16 @@ Result<Action> parse_set(Words& words) {
   v1::Operation operation;
   auto& endpoint = *operation.mutable_endpoint_set();
   endpoint.set_name(*std::move(name));
+  bool no_ips = false;
+  bool no_shared_ips = false;
   const std::array keywords{
       Keyword{"mac", [&](std::string_view word) { return set_mac_or_auto(word, endpoint); }},
-      ip_keyword(endpoint), shared_ip_keyword(endpoint)};
+      or_none(ip_keyword(endpoint), no_ips), or_none(shared_ip_keyword(endpoint), no_shared_ips)};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
+  if (no_ips && endpoint.ips_size() != 0) return beside_none("ip");
+  if (no_shared_ips && endpoint.shared_ips_size() != 0) return beside_none("shared-ip");
+  endpoint.set_no_ips(no_ips);
+  endpoint.set_no_shared_ips(no_shared_ips);
   return change(std::move(operation));
 }
 
@@ -120,7 +143,7 @@ constinit const Object kEndpoint{
         "dovectl endpoint add NAME network NETWORK [ mac { MAC | auto } ]\n"
         "               [ ip { IP | auto } ]... [ shared-ip IP ]...\n"
         "       dovectl endpoint set NAME [ mac { MAC | auto } ]\n"
-        "               [ ip { IP | auto } ]... [ shared-ip IP ]...\n"
+        "               [ ip { IP | auto | none } ]... [ shared-ip { IP | none } ]...\n"
         "       dovectl endpoint del NAME\n"
         "       dovectl endpoint show [ NAME ] [ network NETWORK ]",
     .commands = kCommands};
@@ -156,9 +179,16 @@ Record to_record(const v1::Endpoint& endpoint) {
        .place = Place::kLines,
        .color = Color::kIp,
        .word = "shared-ip"},
+      {.key = "held_ips",
+       .value = ip_list(endpoint.held_ips()),
+       .place = Place::kLines,
+       .color = Color::kIp,
+       .word = "holds"},
       {.key = "generation", .value = endpoint.generation(), .level = Level::kDetails},
       {.key = "revision", .value = endpoint.revision(), .level = Level::kDetails},
-      {.key = "dynamic", .value = endpoint.dynamic(), .level = Level::kDetails},
+      {.key = "dynamic",
+       .value = endpoint.dynamic(),
+       .level = endpoint.dynamic() ? Level::kAlways : Level::kDetails},
   };
 }
 

@@ -30,6 +30,7 @@ Record to_record(const v1::FdbEntry& entry) {
        .place = Place::kBare,
        .column = 6},
       {.key = "target_vni", .value = or_null(entry.target_vni()), .word = "target-vni"},
+      {.key = "error", .value = or_null(entry.error()), .color = Color::kBad},
   };
 }
 

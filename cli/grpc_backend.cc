@@ -3,6 +3,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <poll.h>
 
 #include <chrono>
 
@@ -32,7 +33,8 @@ class Line {
 
   // Connects, unless it is connected. The channel stays this object's.
   Status open() {
-    if (channel_) return {};
+    if (channel_ && !is_hung_up()) return {};
+    channel_.reset();
     if (!addresses_) return addresses_.error();
     std::string failures;
     for (const auto& address : *addresses_) {
@@ -40,6 +42,7 @@ class Line {
       where_ = address.to_string();
       if (fd) {
         channel_ = channel_on(*fd);
+        fd_ = *fd;
         return {};
       }
       failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", where_, fd.error().message);
@@ -74,6 +77,11 @@ class Line {
   }
 
  private:
+  // A daemon closes what has been idle for long.
+  bool is_hung_up() const {
+    pollfd socket{.fd = fd_, .events = POLLRDHUP, .revents = 0};
+    return ::poll(&socket, 1, 0) == 1;
+  }
   static std::shared_ptr<grpc::Channel> channel_on(int fd) {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kLongestMessage);
@@ -84,10 +92,20 @@ class Line {
   Result<std::vector<api::Address>> addresses_;
   std::string where_;  // the address of channel_
   std::shared_ptr<grpc::Channel> channel_;
+  int fd_ = -1;  // its own
 };
 
-void bound(grpc::ClientContext& context) {
-  context.set_deadline(std::chrono::system_clock::now() + kAnswerTimeout);
+void bound(grpc::ClientContext& context, std::chrono::milliseconds extra = {}) {
+  context.set_deadline(std::chrono::system_clock::now() + kAnswerTimeout + extra);
+}
+
+// How long the answer may be put off by what the request asks for.
+template <class Request>
+std::chrono::milliseconds wait_of(const Request& request) {
+  if constexpr (requires { request.wait_ms(); })
+    return std::chrono::milliseconds{request.wait_ms()};
+  else
+    return {};
 }
 
 // One question, one answer.
@@ -97,7 +115,7 @@ Result<Reply> ask(Line& line, Purpose purpose,
                   const Request& request) {
   if (const auto opened = line.open(); !opened) return opened.error();
   grpc::ClientContext context;
-  bound(context);
+  bound(context, wait_of(request));
   Reply reply;
   Stub stub{line.channel()};
   const auto status = line.verdict((stub.*call)(&context, request, &reply), purpose);
@@ -137,6 +155,10 @@ class GrpcBackend final : public Backend {
                 [&](const v1::ShowReply& reply) { return pass(reply.objects(), sink); });
   }
 
+  Result<v1::SettleReply> settle(const v1::SettleRequest& request) override {
+    return ask(controller_, Purpose::kShow, &v1::Management::Stub::Settle, request);
+  }
+
   Result<v1::Port> port_add(const v1::PortAddRequest& request) override {
     return ask(doved_, Purpose::kChange, &v1::Local::Stub::PortAdd, request);
   }
@@ -167,6 +189,12 @@ class GrpcBackend final : public Backend {
   }
   Result<v1::CountersReply> counters() override {
     return ask(doved_, Purpose::kShow, &v1::Local::Stub::Counters, v1::CountersRequest{});
+  }
+  Result<v1::CheckReply> check(const v1::CheckRequest& request) override {
+    return ask(doved_, Purpose::kShow, &v1::Local::Stub::Check, request);
+  }
+  Result<v1::AwaitReply> await(const v1::AwaitRequest& request) override {
+    return ask(doved_, Purpose::kShow, &v1::Local::Stub::Await, request);
   }
   Status monitor(const std::function<Status(const v1::Event&)>& sink) override {
     const auto ended = read(doved_, &v1::Local::Stub::Monitor, v1::MonitorRequest{}, true, sink);

@@ -42,9 +42,15 @@ Record to_record(const v1::Host& host) {
        .value = lower(v1::Host::State_Name(host.state())),
        .color = connected ? Color::kGood : Color::kBad,
        .column = 12},
+      {.key = "silent_ms",
+       .value = host.has_silent_ms() ? Value{host.silent_ms()} : Value{},
+       .level = Level::kStatistics},
       {.key = "version", .value = or_null(host.version()), .level = Level::kDetails},
       {.key = "endpoints", .value = host.endpoints(), .level = Level::kStatistics},
       {.key = "revision", .value = host.revision(), .level = Level::kDetails},
+      {.key = "applied",
+       .value = host.has_applied() ? Value{host.applied()} : Value{},
+       .level = Level::kDetails},
   };
 }
 

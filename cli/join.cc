@@ -1,11 +1,26 @@
 // join and leave: this host has a network's bridge without a port.
 #include "cli/object.h"
 #include "cli/values.h"
+#include "cli/waiting.h"
 
 namespace dove::cli {
 namespace {
 
 using Call = Result<v1::JoinReply> (Backend::*)(const v1::NetworkName&);
+
+Status echo(const v1::NetworkName& request, const v1::JoinReply& reply, Session& session) {
+  if (!session.echo) return {};
+  session.printer.begin();
+  session.printer.add({
+      {.key = "network",
+       .value = request.network(),
+       .place = Place::kTitle,
+       .color = Color::kName,
+       .column = 24},
+      {.key = "vni", .value = reply.vni(), .column = 8},
+  });
+  return session.printer.finish();
+}
 
 Result<Action> parse(Words& words, Call call) {
   auto name = take_name(words);
@@ -16,17 +31,8 @@ Result<Action> parse(Words& words, Call call) {
   return Action{[request = std::move(request), call](Session& session) -> Status {
     const auto reply = (session.backend.*call)(request);
     if (!reply) return reply.error();
-    if (!session.echo) return {};
-    session.printer.begin();
-    session.printer.add({
-        {.key = "network",
-         .value = request.network(),
-         .place = Place::kTitle,
-         .color = Color::kName,
-         .column = 24},
-        {.key = "vni", .value = reply->vni(), .column = 8},
-    });
-    return session.printer.finish();
+    if (const auto printed = echo(request, *reply, session); !printed) return printed;
+    return await_others(session);
   }};
 }
 

@@ -83,7 +83,8 @@ Exit run(const Options& options, std::span<const std::string> words,
                   .printer = printer,
                   .echo = options.echo,
                   .timestamps = options.timestamps,
-                  .statistics = options.statistics > 0};
+                  .statistics = options.statistics > 0,
+                  .wait = options.wait};
   return options.batch ? run_file(*options.batch, options.force, session)
                        : cli::run(words, session, stderr);
 }
@@ -92,7 +93,6 @@ Exit start(std::span<const std::string> words, std::unique_ptr<Backend>& backend
   const auto options = parse_options(words);
   if (!options) return fail(Exit::kWrong, options.error().message);
   if (options->version) return print_version(*options);
-  if (options->wait) return fail(Exit::kRefused, "Error: -wait is not supported by this version");
   if (options->batch && !words.empty())
     return fail(Exit::kWrong, wrong_argument(words.front(), "-batch takes no command").message);
   static const std::vector<std::string> kHelp{"help"};

@@ -4,6 +4,7 @@
 
 #include "cli/records.h"
 #include "cli/values.h"
+#include "cli/waiting.h"
 
 namespace dove::cli {
 namespace {
@@ -23,18 +24,28 @@ std::string_view word_of(v1::ShowRequest::Kind kind) {
   }
 }
 
+Status echo(const v1::ChangeReply& reply, Session& session) {
+  if (!session.echo) return {};
+  session.printer.begin();
+  for (const auto& object : reply.objects()) session.printer.add(to_record(object));
+  return session.printer.finish();
+}
+
 }  // namespace
 
 Action change(v1::Operation operation) {
   v1::ChangeRequest request;
   *request.add_operations() = std::move(operation);
-  return [request = std::move(request)](Session& session) -> Status {
+  return [request = std::move(request)](Session& session) mutable -> Status {
+    request.set_wait_ms(wait_ms(session));
     const auto reply = session.backend.change(request);
     if (!reply) return reply.error();
-    if (!session.echo) return {};
-    session.printer.begin();
-    for (const auto& object : reply->objects()) session.printer.add(to_record(object));
-    return session.printer.finish();
+    if (const auto printed = echo(*reply, session); !printed) return printed;
+    if (session.wait && !reply->waited())
+      return Error{ErrorCode::kUnavailable,
+                   "the change is in the store, but dove-controller cannot wait for hosts"};
+    return check_applied(reply->lagging(), "the change is in the store, but not yet applied",
+                         request.wait_ms());
   };
 }
 
@@ -47,9 +58,12 @@ Action show(v1::ShowRequest request) {
       session.printer.add(to_record(object));
     });
     if (!shown) return shown;
+    const auto inside =
+        request.network().empty() ? "" : fmt::format(" in network \"{}\"", request.network());
     if (!found)
-      return Error{ErrorCode::kNotFound, fmt::format("{} \"{}\" does not exist",
-                                                     word_of(request.kind()), request.name())};
+      return Error{ErrorCode::kNotFound,
+                   fmt::format("{} \"{}\" does not exist{}", word_of(request.kind()),
+                               request.name(), inside)};
     return session.printer.finish();
   };
 }

@@ -30,6 +30,7 @@ Record to_record(const v1::Neighbour& neighbour) {
        .place = Place::kBare,
        .column = 8},
       {.key = "target_vni", .value = or_null(neighbour.target_vni()), .word = "target-vni"},
+      {.key = "error", .value = or_null(neighbour.error()), .color = Color::kBad},
   };
 }
 

@@ -7,6 +7,7 @@
 #include "cli/object.h"
 #include "cli/records.h"
 #include "cli/values.h"
+#include "core/gateway.h"
 
 namespace dove::cli {
 namespace {
@@ -20,24 +21,33 @@ Status add_subnet(std::string_view word, Subnets& subnets) {
   return {};
 }
 
-// Of the subnet before it.
-Status set_gateway(std::string_view word, Subnets& subnets) {
+Result<IpAddress> chosen_gateway(const Subnet& subnet) {
+  if (const auto gateway = default_gateway(subnet.prefix)) return *gateway;
+  return wrong_argument(
+      "auto", fmt::format("subnet {} has no address for a gateway", subnet.prefix.to_string()));
+}
+
+// Of the subnet before it. `choose`: here, as the controller keeps what a subnet has already.
+Status set_gateway(std::string_view word, Subnets& subnets, bool choose) {
   if (subnets.empty())
     return wrong_argument("gateway", "it stands behind the subnet that it is of");
   auto& subnet = *subnets.rbegin();
   if (!subnet.gateway().empty())
     return wrong_argument(word, "the subnet before it has a gateway already");
-  if (is_auto(word)) return {};
-  const auto gateway = parse_ip(word);
+  if (is_auto(word) && !choose) return {};
+  const auto gateway = is_auto(word) ? chosen_gateway(*api::parse_subnet(subnet)) : parse_ip(word);
   if (!gateway) return gateway.error();
   api::set_bytes(subnet.mutable_gateway(), *gateway);
   return {};
 }
 
-std::array<Keyword, 2> subnet_keywords(Subnets& subnets) {
-  return {
-      Keyword{"subnet", [&](std::string_view word) { return add_subnet(word, subnets); }, true},
-      Keyword{"gateway", [&](std::string_view word) { return set_gateway(word, subnets); }, true}};
+std::array<Keyword, 2> subnet_keywords(Subnets& subnets, bool choose) {
+  return {Keyword{"subnet", [&](std::string_view word) { return add_subnet(word, subnets); }, true},
+          Keyword{"gateway",
+                  [&subnets, choose](std::string_view word) {
+                    return set_gateway(word, subnets, choose);
+                  },
+                  true}};
 }
 
 template <class Message>
@@ -64,7 +74,7 @@ Result<Action> parse_add(Words& words) {
   v1::Operation operation;
   auto& network = *operation.mutable_network_add();
   network.set_name(*std::move(name));
-  const auto [subnet, gateway] = subnet_keywords(*network.mutable_subnets());
+  const auto [subnet, gateway] = subnet_keywords(*network.mutable_subnets(), false);
   const std::array keywords{
       name_keyword("tenant", network.mutable_tenant()),
       Keyword{"vni", [&](std::string_view word) { return set_vni(word, network); }}, subnet,
@@ -81,7 +91,7 @@ Result<Action> parse_set(Words& words) {
   v1::Operation operation;
   auto& network = *operation.mutable_network_set();
   network.set_name(*std::move(name));
-  const auto [subnet, gateway] = subnet_keywords(*network.mutable_subnets());
+  const auto [subnet, gateway] = subnet_keywords(*network.mutable_subnets(), true);
   const std::array keywords{subnet, gateway, learn_keyword(network)};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
   return change(std::move(operation));
@@ -144,7 +154,9 @@ Record to_record(const v1::Network& network) {
        .place = Place::kLines,
        .color = Color::kIp,
        .column = 1},
-      {.key = "learn", .value = network.learn(), .level = Level::kDetails},
+      {.key = "learn",
+       .value = network.learn(),
+       .level = network.learn() ? Level::kAlways : Level::kDetails},
       {.key = "revision", .value = network.revision(), .level = Level::kDetails},
   };
 }

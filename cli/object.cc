@@ -6,14 +6,16 @@
 #include <array>
 #include <vector>
 
+#include "cli/options.h"
 #include "cli/usage.h"
+#include "core/quoted.h"
 
 namespace dove::cli {
 namespace {
 
-constexpr std::array kObjects{&kTenant, &kNetwork, &kEndpoint, &kPolicy,  &kHost,
-                              &kPort,   &kJoin,    &kLeave,    &kFdb,     &kNeighbour,
-                              &kStatus, &kMonitor, &kCheck,    &kCounters};
+constexpr std::array kObjects{&kTenant, &kNetwork, &kEndpoint, &kPolicy,   &kHost,
+                              &kPort,   &kJoin,    &kLeave,    &kFdb,      &kNeighbour,
+                              &kStatus, &kMonitor, &kCheck,    &kCounters, &kSync};
 constexpr std::string_view kHelp = "help";
 
 std::string_view first_name(std::string_view names) { return names.substr(0, names.find(' ')); }
@@ -87,7 +89,19 @@ Result<Action> parse_in(const Object& object, Words& words) {
   return unknown_command(word, object);
 }
 
+// ip takes them for names; nothing of ours has such a name.
+Status check_for_options(std::string_view object, std::span<const std::string> words) {
+  const auto option = std::find_if(words.begin(), words.end(), is_option);
+  if (option == words.end()) return {};
+  return wrong_argument(*option, fmt::format("an option belongs before {}", quoted(object)));
+}
+
 Error unknown_object(std::string_view word) {
+  constexpr std::string_view kDigits = "0123456789";
+  if (!word.empty() && word.find_first_not_of(kDigits) == std::string_view::npos)
+    return {ErrorCode::kInvalid,
+            fmt::format("Object {0} is unknown, try \"dovectl help\". Did you mean \"-wait={1}\"?",
+                        quoted(word), word)};
   std::vector<std::string_view> names{kHelp};
   for (const auto* object : kObjects)
     if (!object->usage.empty()) names.push_back(first_name(object->names));
@@ -104,6 +118,7 @@ Result<Action> parse_command(std::span<const std::string> all) {
   const auto word = words.take();
   for (const auto* object : kObjects) {
     if (!matches(word, object->names)) continue;
+    if (const auto right = check_for_options(word, all.subspan(1)); !right) return right.error();
     if (!object->usage.empty()) return parse_in(*object, words);
     return unsupported(std::string{first_name(object->names)}, meant_object(word));
   }

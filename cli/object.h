@@ -3,7 +3,9 @@
 // nothing is ever put in front of what is there, and a test fixes the meaning of every prefix.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -21,6 +23,7 @@ struct Session {
   bool echo = false;
   bool timestamps = false;
   bool statistics = false;
+  std::optional<std::chrono::seconds> wait = {};  // for hosts to have applied a change
 };
 
 // What a command line asks for, understood but not yet done.
@@ -56,6 +59,7 @@ extern const Object kStatus;
 extern const Object kMonitor;
 extern const Object kCheck;
 extern const Object kCounters;
+extern const Object kSync;
 std::span<const Object* const> objects() noexcept;
 
 // OBJECT { COMMAND | help } and all that is behind it.

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "cli/waiting.h"
 #include "cli/words.h"
 #include "core/quoted.h"
 
@@ -14,6 +15,8 @@ namespace {
 
 // The argument of an option, or null when it takes none.
 using Argument = const std::string*;
+
+constexpr unsigned kLongestWait = 600;
 
 struct Option {
   std::string_view name;
@@ -35,7 +38,7 @@ constexpr std::array<Option, 19> kOptions{{
     {"color", 1, {}, [](Options& o, Argument) { o.color = When::kAlways; }},
     {"ts", 2, {}, [](Options& o, Argument) { o.timestamps = true; }},
     {"echo", 4, {}, [](Options& o, Argument) { o.echo = true; }},
-    {"wait", 4, {}, [](Options& o, Argument) { o.wait = true; }},
+    {"wait", 4, {}, [](Options& o, Argument) { o.wait = kDefaultWait; }},
     {"batch", 1, "FILE", [](Options& o, Argument a) { o.batch = *a; }},
     {"force", 5, {}, [](Options& o, Argument) { o.force = true; }},
     {"Version", 1, {}, [](Options& o, Argument) { o.version = true; }},
@@ -80,14 +83,19 @@ Status set_wait(std::string_view word, std::string_view value, Options& options)
   unsigned seconds = 0;
   const char* const end = value.data() + value.size();
   const auto [stop, error] = std::from_chars(value.data(), end, seconds);
-  if (error != std::errc{} || stop != end)
-    return wrong_argument(word, "expected a number of seconds behind the \"=\"");
-  options.wait = true;
+  if (error != std::errc{} || stop != end || seconds == 0 || seconds > kLongestWait)
+    return wrong_argument(word, fmt::format("expected a number of seconds from 1 to {} behind the "
+                                            "\"=\"",
+                                            kLongestWait));
+  options.wait = std::chrono::seconds{seconds};
   return {};
 }
 
+// Without its dashes.
+std::string_view bare(std::string_view word) { return word.substr(word.starts_with("--") ? 2 : 1); }
+
 Status apply(std::string_view word, Words& rest, Options& options) {
-  auto name = word.substr(word.starts_with("--") ? 2 : 1);
+  const auto name = bare(word);
   const auto equals = name.find('=');
   const Option* const option = find(name.substr(0, equals));
   if (option == nullptr) return unknown_option(word);
@@ -134,6 +142,12 @@ Result<Options> parse_options(std::span<const std::string>& words) {
   }
   words = words.last(rest.size());
   return options;
+}
+
+bool is_option(std::string_view word) {
+  if (!word.starts_with('-')) return false;
+  const auto name = bare(word);
+  return find(name.substr(0, name.find('='))) != nullptr;
 }
 
 Format format_of(const Options& options, const Surroundings& surroundings) {

@@ -2,6 +2,7 @@
 // each with its own shortest form.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,13 +23,13 @@ struct Options {
   bool timestamps = false;
   bool echo = false;
   bool force = false;
-  bool wait = false;
   bool insecure = false;
   bool version = false;
   bool help = false;
   unsigned details = 0;
   unsigned statistics = 0;
   When color = When::kNever;
+  std::optional<std::chrono::seconds> wait;
   std::optional<std::string> batch;       // a file's name, or "-"
   std::optional<std::string> controller;  // ADDR[,ADDR]
   std::optional<std::string> socket;      // of the local doved
@@ -36,6 +37,9 @@ struct Options {
 
 // Takes the options off the front of `words`; what is left is OBJECT and the rest.
 Result<Options> parse_options(std::span<const std::string>& words);
+
+// Whether the word is an option, with its dash and perhaps with "=VALUE".
+bool is_option(std::string_view word);
 
 // What the environment adds, read once by main().
 struct Surroundings {

@@ -49,7 +49,7 @@ Result<Action> parse_add(Words& words) {
   return change(std::move(operation));
 }
 
-// What it says may be given as in the add, and does not matter.
+// What it says may be given as in the add, and then must be so.
 Result<Action> parse_del_policy(Words& words) {
   v1::Operation operation;
   auto& policy = *operation.mutable_policy_del();
@@ -77,7 +77,7 @@ constinit const Object kPolicy{
     .names = "policy",
     .usage =
         "dovectl policy add tenant TENANT between NETWORK and NETWORK { allow | deny }\n"
-        "       dovectl policy del tenant TENANT between NETWORK and NETWORK\n"
+        "       dovectl policy del tenant TENANT between NETWORK and NETWORK [ allow | deny ]\n"
         "       dovectl policy show [ tenant TENANT ] [ network NETWORK ]",
     .commands = kCommands};
 

@@ -5,6 +5,7 @@
 #include "cli/object.h"
 #include "cli/records.h"
 #include "cli/values.h"
+#include "cli/waiting.h"
 #include "core/quoted.h"
 
 namespace dove::cli {
@@ -14,31 +15,37 @@ Action add(v1::PortAddRequest request) {
   return [request = std::move(request)](Session& session) -> Status {
     const auto port = session.backend.port_add(request);
     if (!port) return port.error();
-    if (!session.echo) return {};
-    session.printer.begin();
-    session.printer.add(to_record(*port));
-    return session.printer.finish();
+    if (session.echo) {
+      session.printer.begin();
+      session.printer.add(to_record(*port));
+      if (const auto printed = session.printer.finish(); !printed) return printed;
+    }
+    return await_others(session);
   };
 }
 
 Action del(v1::PortDelRequest request) {
   return [request = std::move(request)](Session& session) -> Status {
     const auto done = session.backend.port_del(request);
-    if (!done || !session.echo) return done;
-    session.printer.begin();
-    return session.printer.finish();
+    if (!done) return done;
+    if (session.echo) {
+      session.printer.begin();
+      if (const auto printed = session.printer.finish(); !printed) return printed;
+    }
+    return await_others(session);
   };
 }
 
-// What the port's walls have dropped. The names are the reply's.
+// What the port's walls have dropped and who was learned behind it. The names are the reply's.
 Record counters_of(const v1::Port& port, const v1::CountersReply& reply) {
-  constexpr std::string_view kPrefix = "wall_port_";
+  constexpr std::array<std::string_view, 2> kPrefixes{"wall_port_", "port_"};
   Record record;
-  for (const auto& counter : reply.counters()) {
-    std::string_view name = counter.name();
-    if (counter.dev() != port.dev() || name.substr(0, kPrefix.size()) != kPrefix) continue;
-    record.push_back({.key = name.substr(kPrefix.size()), .value = counter.value()});
-  }
+  for (const auto& counter : reply.counters())
+    for (const auto prefix : kPrefixes) {
+      std::string_view name = counter.name();
+      if (counter.dev() != port.dev() || name.substr(0, prefix.size()) != prefix) continue;
+      record.push_back({.key = name.substr(prefix.size()), .value = counter.value()});
+    }
   return record;
 }
 
@@ -76,9 +83,8 @@ Result<Action> parse_add(Words& words) {
   if (!dev) return dev.error();
   v1::PortAddRequest request;
   request.set_dev(*std::move(dev));
-  std::string network;  // for a later doved
   const std::array keywords{name_keyword("endpoint", request.mutable_endpoint()),
-                            name_keyword("network", &network),
+                            name_keyword("network", request.mutable_network()),
                             Keyword{"security", [&](std::string_view word) -> Status {
                                       const auto on = parse_on_off(word);
                                       if (!on) return on.error();
@@ -86,8 +92,10 @@ Result<Action> parse_add(Words& words) {
                                       return {};
                                     }}};
   if (const auto parsed = parse_keywords(words, keywords); !parsed) return parsed.error();
-  if (!network.empty()) return unsupported("port add DEV network");
-  if (request.endpoint().empty()) return missing("endpoint");
+  if (!request.endpoint().empty() && !request.network().empty())
+    return wrong_argument("network", "the endpoint says which: expected one of the two");
+  if (request.endpoint().empty() && request.network().empty())
+    return missing("endpoint or network");
   return add(std::move(request));
 }
 
@@ -118,7 +126,8 @@ constexpr std::array kCommands{Command{"add", parse_add}, Command{"delete", pars
 
 constinit const Object kPort{.names = "port",
                              .usage =
-                                 "dovectl port add DEV endpoint NAME [ security { on | off } ]\n"
+                                 "dovectl port add DEV { endpoint NAME | network NETWORK }\n"
+                                 "               [ security { on | off } ]\n"
                                  "       dovectl port del DEV\n"
                                  "       dovectl port show [ DEV ]",
                              .commands = kCommands};
@@ -131,7 +140,7 @@ Record to_record(const v1::Port& port) {
        .place = Place::kTitle,
        .color = Color::kName,
        .column = 15},
-      {.key = "endpoint", .value = port.endpoint(), .column = 24},
+      {.key = "endpoint", .value = or_null(port.endpoint()), .column = 24},
       {.key = "network", .value = port.network(), .column = 16},
       {.key = "vni", .value = port.vni()},
       {.key = "mac", .value = mac_value(port.mac()), .color = Color::kMac, .column = 17},
@@ -140,7 +149,13 @@ Record to_record(const v1::Port& port) {
        .value = lower(v1::Port::State_Name(port.state())),
        .color = active ? Color::kGood : Color::kBad,
        .column = 7},
+      {.key = "owner",
+       .value = or_null(port.owner()),
+       .level = port.owner().empty() ? Level::kDetails : Level::kAlways},
       {.key = "security", .value = port.security()},
+      {.key = "learned",
+       .value = port.learned(),
+       .level = port.endpoint().empty() || port.learned() != 0 ? Level::kAlways : Level::kDetails},
       {.key = "ips",
        .value = ip_list(port.ips()),
        .place = Place::kLines,

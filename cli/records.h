@@ -18,6 +18,7 @@ Record to_record(const v1::FdbEntry& entry);
 Record to_record(const v1::Neighbour& neighbour);
 Record to_record(const v1::StatusReply& status);
 Record to_record(const v1::Counter& counter);
+Record to_record(const v1::Difference& difference);
 
 // Whichever it holds; no fields when it holds nothing that this version knows.
 Record to_record(const v1::Object& object);

@@ -15,8 +15,8 @@ constexpr std::string_view kTail =
     " }\n"
     "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] | -br[ief] |\n"
     "                    -o[neline] | -c[olor][={ always | auto | never }] | -ts | -echo |\n"
-    "                    -V[ersion] | -h[elp] | -C[ontroller] ADDR[,ADDR]... |\n"
-    "                    -S[ocket] PATH | --insecure }\n"
+    "                    -wait[=SECS] | -V[ersion] | -h[elp] |\n"
+    "                    -C[ontroller] ADDR[,ADDR]... | -S[ocket] PATH | --insecure }\n"
     "       ADDR := { HOST:PORT | [V6]:PORT | unix:PATH }\n";
 constexpr std::size_t kWidth = 78;
 constexpr std::size_t kIndent = 19;

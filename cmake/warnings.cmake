@@ -13,4 +13,7 @@ target_compile_definitions(dove_options INTERFACE DOVE_VERSION="${PROJECT_VERSIO
 if(DOVE_SANITIZE)
   add_compile_options(-fsanitize=${DOVE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${DOVE_SANITIZE})
+  if(DOVE_SANITIZE_LESS)
+    add_compile_options(-fno-sanitize=null,vptr,alignment)
+  endif()
 endif()

@@ -1,6 +1,6 @@
 #include "controller/agent_service.h"
 
-#include <fmt/format.h>
+#include <grpcpp/alarm.h>
 #include <grpcpp/support/async_stream.h>
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "api/status.h"
-#include "core/name.h"
+#include "controller/conversation.h"
 
 namespace dove::controller {
 
@@ -20,6 +20,7 @@ struct AgentService::Home {
   Registry& registry;
   Sessions& sessions;
   const Outbox::Limits limits;
+  const OperatorLog log;
 };
 
 namespace {
@@ -30,53 +31,8 @@ constexpr int kRequests = 256;
 
 constexpr unsigned kThreads = 4;
 
-Result<Hello> parse_hello(const v1::Hello& message) {
-  if (message.protocol() != api::kProtocol)
-    return Error{ErrorCode::kInvalid, fmt::format("protocol {} is unknown, expected {}",
-                                                  message.protocol(), api::kProtocol)};
-  if (auto name = check_name("host name", message.host()); !name) return name.error();
-  const auto vtep = api::parse_vtep(message.vtep(), message.vtep_port());
-  if (!vtep) return vtep.error();
-  return Hello{message.host(), *vtep, message.boot_id(), message.version()};
-}
-
-// Is it a request at all, or malformed? Whether it can be granted is the registry's question.
-Status check_form(const v1::Request& request) {
-  const auto network_status = [](std::uint32_t raw) -> Status {
-    const auto vni = api::parse_vni(raw);
-    return vni ? Status{} : Status{vni.error()};
-  };
-  if (request.has_leave()) return network_status(request.leave().vni());
-  if (request.has_join() && request.join().network().empty())
-    return network_status(request.join().vni());
-  if (!request.has_announce()) return {};
-  const auto& announce = request.announce();
-  if (!api::parse_mac(announce.mac()) || !api::parse_ip(announce.ip()))
-    return Error{ErrorCode::kInvalid, "an announcement has a MAC of 6 and an IP of 4 or 16 bytes"};
-  return network_status(announce.vni());
-}
-
-Result<std::vector<MacAddress>> parse_group_macs(
-    const google::protobuf::RepeatedPtrField<std::string>& list) {
-  std::vector<MacAddress> macs;
-  for (const auto& bytes : list) {
-    const auto mac = api::parse_mac(bytes);
-    if (!mac || !mac->is_multicast())
-      return Error{ErrorCode::kInvalid, "a group is a multicast MAC of 6 bytes"};
-    macs.push_back(*mac);
-  }
-  return macs;
-}
-
-Result<GroupListeners::Word> parse_groups(const v1::Groups& message) {
-  const auto vni = api::parse_vni(message.vni());
-  if (!vni) return vni.error();
-  auto add = parse_group_macs(message.add());
-  if (!add) return add.error();
-  auto remove = parse_group_macs(message.remove());
-  if (!remove) return remove.error();
-  return GroupListeners::Word{*vni, message.full(), *std::move(add), *std::move(remove)};
-}
+// Who connects says hello within this time.
+constexpr int kHelloSeconds = 10;
 
 // How many threads answer. More than the cores have no use, and each is woken by its own streams
 // alone.
@@ -88,12 +44,18 @@ unsigned thread_count() {
 // pauses while too much of what it caused still waits. Ends when the stream breaks, when what comes
 // is malformed, or when close() is called; lives until gRPC is done with it (self_), and longer
 // while others hold it.
-class AgentStream final : public Peer, public std::enable_shared_from_this<AgentStream> {
+class AgentStream final : public Peer,
+                          private Conversation,
+                          public std::enable_shared_from_this<AgentStream> {
  public:
   using Home = AgentService::Home;
 
   explicit AgentStream(const Home& home)
-      : Peer{home.limits}, home_{home}, registry_{home.registry}, sessions_{home.sessions} {}
+      : Peer{home.limits},
+        Conversation{static_cast<Peer&>(*this), home.sessions},
+        home_{home},
+        registry_{home.registry},
+        sessions_{home.sessions} {}
 
   static void wait(const Home& home) {
     const auto stream = std::make_shared<AgentStream>(home);
@@ -126,15 +88,20 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
       const std::lock_guard lock{mutex_};
       finished_ = grpc::Status::CANCELLED;
       finishing_ = told_ = true;
-      reading_ = false;
+      reading_ = timed_ = false;
       return;
     }
     wait(home_);
+    hello_deadline_.Set(&home_.thread.queue(),
+                        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                     gpr_time_from_seconds(kHelloSeconds, GPR_TIMESPAN)),
+                        on_late_.tag());
     stream_.Read(&incoming_, on_read_.tag());
   }
 
   void read(bool ok) {
-    const auto status = ok ? handle() : Status{};
+    if (ok) note_heard();
+    const auto status = ok ? hear(incoming_) : Status{};
     if (ok && status) return read_on(false);
     finish(status ? grpc::Status::OK : api::to_status(status.error()));
     {
@@ -144,7 +111,9 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
     leave_if_over();
   }
 
+  // An agent that is heard no further because so much waits for it shows by this that it is there.
   void written(bool ok) {
+    if (ok && outbox.is_full()) note_heard();
     outbox.end_write();
     if (!ok) return finish(grpc::Status::OK);
     finish_if_due();
@@ -152,9 +121,21 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
     read_on(true);
   }
 
+  // It is late for a hello; or there need not be one any more.
+  void late(bool expired) {
+    {
+      const std::lock_guard lock{mutex_};
+      timed_ = false;
+    }
+    if (expired && !is_greeted())
+      finish(api::to_status({ErrorCode::kUnavailable, "no hello came in time"}));
+    leave_if_over();
+  }
+
   // The agent has gone, or the stream was finished.
   void gone(bool /*always*/) {
     finish(grpc::Status::CANCELLED);
+    hello_deadline_.Cancel();
     {
       const std::lock_guard lock{mutex_};
       gone_ = true;
@@ -175,111 +156,53 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
     std::shared_ptr<AgentStream> self;
     {
       const std::lock_guard lock{mutex_};
-      if (!gone_ || !told_ || reading_ || done_) return;
+      if (!gone_ || !told_ || reading_ || timed_ || done_) return;
       done_ = true;
       hold_.reset();
       self = std::move(self_);
-      if (!admitted_) return;
+      if (!is_admitted()) return;
     }
-    sessions_.end(*this);
+    end();
   }
 
-  Status handle() {
-    switch (incoming_.message_case()) {
-      case v1::FromAgent::kHello:
-        return handle(incoming_.hello());
-      case v1::FromAgent::kAsk:
-        return handle(incoming_.ask(), [this] { return ask(); });
-      case v1::FromAgent::kForget:
-        return handle(incoming_.forget(), [this] {
-          sessions_.forget(*this, keys_);
-          return Status{};
-        });
-      case v1::FromAgent::kApplied:
-        if (!admitted_) return before_hello();
-        sessions_.applied(*this, incoming_.applied().revision());
-        return {};
-      case v1::FromAgent::kRequest:
-        return handle(incoming_.request());
-      case v1::FromAgent::kGroups:
-        return handle(incoming_.groups());
-      default:
-        return admitted_ ? Status{} : before_hello();
-    }
-  }
-
-  Status handle(const v1::Hello& message) {
-    if (greeted_) return Error{ErrorCode::kInvalid, "hello was said twice"};
-    greeted_ = true;
-    auto hello = parse_hello(message);
-    if (!hello) return hello.error();
+  void on_hello(Hello hello) override {
+    hello_deadline_.Cancel();
+    hello_ = hello;
     pause();
-    registry_.hello(shared_from_this(), *std::move(hello), [this](const Result<HostId>& admitted) {
+    registry_.hello(shared_from_this(), std::move(hello), [this](const Result<HostId>& admitted) {
       if (!admitted) return close(admitted.error());
       on_admitted();
     });
-    return {};
   }
 
   // The stream may have ended meanwhile.
   void on_admitted() {
     {
       const std::lock_guard lock{mutex_};
-      admitted_ = true;
+      admit();
       paused_ = false;
     }
     read_on(true);
-    const std::unique_lock lock{mutex_};
-    if (done_) sessions_.end(*this);
-  }
-
-  template <class Then>
-  Status handle(const v1::Keys& message, Then then) {
-    if (!admitted_) return before_hello();
-    keys_.clear();
-    if (auto status = api::parse_keys(message, keys_); !status) return status;
-    return then();
-  }
-
-  Status ask() {
-    std::optional<IpAddress> asker;
-    if (keys_.size() == 1 && std::holds_alternative<IpKey>(keys_.front())) {
-      const auto& bytes = incoming_.ask().sets(0).asker();
-      asker = api::parse_ip(bytes);
-      if (!asker && !bytes.empty())
-        return Error{ErrorCode::kInvalid, "the asker's IP is neither 4 nor 16 bytes long"};
-    }
-    sessions_.ask(*this, keys_, asker);
-    return {};
-  }
-
-  Status handle(const v1::Groups& message) {
-    if (!admitted_) return before_hello();
-    const auto word = parse_groups(message);
-    if (!word) return word.error();
-    sessions_.listen(*this, *word);
-    return {};
-  }
-
-  Status handle(v1::Request request) {
-    if (!admitted_) return before_hello();
-    if (auto status = check_form(request); !status) return status;
     {
       const std::lock_guard lock{mutex_};
-      ++requests_;
+      if (!done_) return;
     }
-    registry_.request(shared_from_this(), std::move(request), [this] {
-      {
-        const std::lock_guard lock{mutex_};
-        --requests_;
-      }
-      read_on(true);
-    });
-    return {};
+    end();
   }
 
-  static Status before_hello() {
-    return Error{ErrorCode::kInvalid, "expected hello as the first message"};
+  // The session is over. No lock is held, and nothing of gRPC is under way.
+  void end() {
+    sessions_.end(*this);
+    const auto& why = finished_->error_message();
+    home_.log.disconnected(*hello_, why.empty() ? "the connection has ended" : why);
+  }
+
+  void on_request(v1::Request request) override {
+    ++unanswered;
+    registry_.request(shared_from_this(), std::move(request), [this] {
+      --unanswered;
+      read_on(true);
+    });
   }
 
   // --- reading. `reading_`: a read is outstanding, or its message is being handled.
@@ -293,7 +216,7 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
     {
       const std::lock_guard lock{mutex_};
       if (if_idle && reading_) return;
-      reading_ = !finished_ && !paused_ && requests_ < kRequests && !outbox.is_full();
+      reading_ = !finished_ && !paused_ && unanswered < kRequests && !outbox.is_full();
       if (!reading_) return;
       ++starting_reads_;
     }
@@ -338,14 +261,13 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
 
   // Used by the one who handles the message, and there is one at a time.
   v1::FromAgent incoming_;
-  std::vector<Key> keys_;
-  bool greeted_ = false;
-  std::atomic<bool> admitted_ = false;
+  grpc::Alarm hello_deadline_;
+  std::optional<Hello> hello_;
 
   std::mutex mutex_;  // everything below
   bool reading_ = true;
+  bool timed_ = true;
   bool paused_ = false;
-  int requests_ = 0;
   int starting_reads_ = 0;
   bool finishing_ = false;
   bool gone_ = false;
@@ -356,6 +278,7 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
   api::OperationOf<AgentStream, &AgentStream::begun> on_begun_{*this};
   api::OperationOf<AgentStream, &AgentStream::read> on_read_{*this};
   api::OperationOf<AgentStream, &AgentStream::written> on_written_{*this};
+  api::OperationOf<AgentStream, &AgentStream::late> on_late_{*this};
   api::OperationOf<AgentStream, &AgentStream::gone> on_gone_{*this};
   api::OperationOf<AgentStream, &AgentStream::told> on_told_{*this};
 };
@@ -363,8 +286,8 @@ class AgentStream final : public Peer, public std::enable_shared_from_this<Agent
 }  // namespace
 
 AgentService::AgentService(grpc::ServerBuilder& builder, Registry& registry, Sessions& sessions,
-                           const Outbox::Limits& limits)
-    : registry_{registry}, sessions_{sessions}, limits_{limits} {
+                           const Outbox::Limits& limits, OperatorLog log)
+    : registry_{registry}, sessions_{sessions}, limits_{limits}, log_{log} {
   builder.RegisterService(&service_);
   for (unsigned i = 0; i < thread_count(); ++i) queues_.push_back(builder.AddCompletionQueue());
 }
@@ -380,7 +303,8 @@ void AgentService::start() {
   for (auto& queue : queues_) {
     auto& thread =
         *threads_.emplace_back(std::make_unique<api::CompletionThread>(std::move(queue)));
-    homes_.push_back(std::make_unique<Home>(Home{service_, thread, registry_, sessions_, limits_}));
+    homes_.push_back(
+        std::make_unique<Home>(Home{service_, thread, registry_, sessions_, limits_, log_}));
     AgentStream::wait(*homes_.back());
   }
   queues_.clear();

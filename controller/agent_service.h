@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/completion_thread.h"
+#include "controller/operator_log.h"
 #include "controller/registry.h"
 #include "controller/sessions.h"
 #include "dove/v1/agent.grpc.pb.h"
@@ -18,7 +19,7 @@ class AgentService {
  public:
   // Registers with the server to be built. Registry and sessions must outlive this.
   AgentService(grpc::ServerBuilder& builder, Registry& registry, Sessions& sessions,
-               const Outbox::Limits& limits = {});
+               const Outbox::Limits& limits = {}, OperatorLog log = OperatorLog{nullptr});
   ~AgentService();
   AgentService(const AgentService&) = delete;
   AgentService& operator=(const AgentService&) = delete;
@@ -38,6 +39,7 @@ class AgentService {
   Registry& registry_;
   Sessions& sessions_;
   const Outbox::Limits limits_;
+  const OperatorLog log_;
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;  // until start()
   std::vector<std::unique_ptr<Home>> homes_;
   std::vector<std::unique_ptr<api::CompletionThread>> threads_;  // last: they use the above

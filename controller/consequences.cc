@@ -3,17 +3,10 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <utility>
 
 namespace dove::controller {
 namespace {
-
-// The endpoint that answers for an address: the first of its speakers that is active.
-const Kept<Endpoint>* speaker_of(const Address& address, const State& state) {
-  for (const auto& name : address.endpoints)
-    if (const auto* endpoint = state.endpoint(name); endpoint != nullptr && endpoint->active)
-      return endpoint;
-  return nullptr;
-}
 
 MacBinding binding_of(const MacKey& key, const State& state, std::uint64_t revision) {
   const auto* endpoint = state.endpoint(key);
@@ -31,7 +24,7 @@ MacBinding binding_of(const MacKey& key, const State& state, std::uint64_t revis
 IpUpdate update_of(const IpKey& key, const State& state, std::uint64_t revision) {
   const auto* address = state.address(key);
   if (address == nullptr) return {.binding = {.key = key, .revision = revision}};
-  const auto* speaker = speaker_of(*address, state);
+  const auto* speaker = state.speaker_of(*address);
   if (speaker == nullptr)
     return {.binding = {.key = key, .generation = address->generation, .revision = revision},
             .recorded = true};
@@ -135,8 +128,13 @@ class Collector {
   void add_readdressed(const std::string& name) {
     const auto* endpoint = state_.endpoint(name);
     if (endpoint == nullptr || !endpoint->active) return;
-    const auto& ips = state_.ips_of(name);
-    result_.readdressed.push_back({*endpoint, {ips.begin(), ips.end()}});
+    Readdressed now{.endpoint = *endpoint, .ips = {}, .shared_ips = {}};
+    for (const auto& ip : state_.ips_of(name)) {
+      now.ips.push_back(ip);
+      if (state_.address({endpoint->vni, ip})->kind == Address::Kind::kShared)
+        now.shared_ips.push_back(ip);
+    }
+    result_.readdressed.push_back(std::move(now));
   }
 
   void add_host(const Host& host, bool there) {
@@ -148,6 +146,8 @@ class Collector {
       if (network != nullptr) tenants_.insert(network->tenant);
     if (before != nullptr && (after == nullptr || after->vni != before->vni))
       result_.gone.push_back(before->vni);
+    if (after != nullptr && (before == nullptr || after->vni != before->vni))
+      result_.come.push_back(after->vni);
   }
 
   const State& state_;

@@ -19,7 +19,8 @@ struct Loss {
 // An endpoint that is active at its host has other addresses than before.
 struct Readdressed {
   Endpoint endpoint;
-  std::vector<IpAddress> ips;  // all that it has now
+  std::vector<IpAddress> ips;         // all that it has now
+  std::vector<IpAddress> shared_ips;  // those of `ips` that others may speak for too
 };
 
 struct Consequences {
@@ -28,6 +29,7 @@ struct Consequences {
   std::vector<IpUpdate> ips;
   std::vector<api::HostEntry> hosts;
   std::vector<Routing> tenants;                  // of which networks or policies have changed
+  std::vector<Vni> come;                         // networks added
   std::vector<Vni> gone;                         // networks deleted
   std::vector<std::pair<Vni, HostId>> attached;  // hosts that have the network, for its flood list
   std::vector<Loss> losses;

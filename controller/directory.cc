@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "controller/link_local.h"
+#include "core/link_local.h"
 
 namespace dove::controller {
 namespace {
@@ -66,11 +66,6 @@ Binding Directory::seen_from(Vni vni, const Binding& there) const {
   return routed;
 }
 
-const MacBinding* Directory::owner(const MacKey& key) const {
-  const auto at = macs_.find(key);
-  return at != macs_.end() && at->second.own ? &at->second.binding : nullptr;
-}
-
 Vni Directory::home_of(const MacKey& key) const {
   const auto tenant = topology_.tenant_of(key.vni);
   const auto at = homes_.find({tenant, key.mac});
@@ -80,14 +75,14 @@ Vni Directory::home_of(const MacKey& key) const {
 
 MacBinding Directory::computed(const MacKey& key) const {
   const auto home = home_of(key);
-  const auto* there = home == key.vni ? nullptr : owner({home, key.mac});
+  const auto* there = home == key.vni ? nullptr : own(MacKey{home, key.mac});
   return there == nullptr ? nothing(key) : seen_from(key.vni, *there);
 }
 
 // Of an address that no record names.
 IpBinding Directory::derived(const IpKey& key) const {
   const auto mac = mac_of_link_local(key.ip);
-  const auto* at = mac ? owner({key.vni, *mac}) : nullptr;
+  const auto* at = mac ? own(MacKey{key.vni, *mac}) : nullptr;
   if (at == nullptr) return nothing(key);
   return {.key = key,
           .verdict = Verdict::kFound,
@@ -147,6 +142,7 @@ void Directory::set_own(MacSlot& slot, bool own) {
   if (slot.own == own) return;
   slot.own = own;
   const auto& key = slot.binding.key;
+  own ? enter_own(slot) : leave_own(slot);
   if (!own) {
     const auto home = homes_.find({slot.tenant, key.mac});
     if (home != homes_.end() && home->second == key.vni) homes_.erase(home);
@@ -161,6 +157,7 @@ void Directory::set_own(MacSlot& slot, bool own) {
 void Directory::set_own(IpSlot& slot, bool own) {
   if (slot.own == own) return;
   slot.own = own;
+  own ? enter_own(slot) : leave_own(slot);
   if (own)
     leave_views(slot);
   else
@@ -168,9 +165,21 @@ void Directory::set_own(IpSlot& slot, bool own) {
 }
 
 template <class Slot>
+void Directory::enter_own(const Slot& slot) {
+  list_like(slot, own_[slot.binding.key.vni]).insert(&slot);
+}
+
+template <class Slot>
+void Directory::leave_own(const Slot& slot) {
+  const auto at = own_.find(slot.binding.key.vni);
+  list_like(slot, at->second).erase(&slot);
+  if (at->second.macs.empty() && at->second.ips.empty()) own_.erase(at);
+}
+
+template <class Slot>
 void Directory::leave_views(Slot& slot) {
   const auto at = views_.find(slot.binding.key.vni);
-  views_like(slot, at->second).erase(&slot);
+  list_like(slot, at->second).erase(&slot);
   if (at->second.macs.empty() && at->second.ips.empty()) views_.erase(at);
 }
 

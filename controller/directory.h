@@ -73,6 +73,30 @@ class Directory {
 
   const Topology& topology() const noexcept { return topology_; }
 
+  // --- a network as a whole: what its own records say
+  struct Size {
+    std::size_t endpoints = 0;
+    std::size_t addresses = 0;
+  };
+  Size size(Vni vni) const;
+  std::uint64_t digest(Vni vni) const;
+  template <class Visit>
+  void visit(Vni vni, Visit visit) const;
+  // What who asks is told of a key.
+  MacBinding answer(const MacKey& key) const;
+  IpBinding answer(const IpKey& key) const;
+  // What its own record says of a key; null when there is none. Valid until the next change.
+  const MacBinding* own(const MacKey& key) const;
+  const IpBinding* own(const IpKey& key) const;
+  // How many keys of a network a reader is interested in, and the digest of their answers.
+  struct Digest {
+    std::uint32_t keys = 0;
+    std::uint64_t sum = 0;
+    friend bool operator==(const Digest&, const Digest&) = default;
+  };
+  Digest interest_in(ReaderId reader, Vni vni) const;
+  void forget_network(ReaderId reader, Vni vni);
+
  private:
   // An own slot holds what a record of its very network says; any other's answer is computed, and
   // computed again when what it depends on changes. There while it is own or somebody reads it.
@@ -101,24 +125,24 @@ class Directory {
     std::unordered_set<MacSlot*> macs;
     std::unordered_set<IpSlot*> ips;
   };
+  // The own slots of a network.
+  struct Own {
+    std::unordered_set<const MacSlot*> macs;
+    std::unordered_set<const IpSlot*> ips;
+  };
   struct TenantMac {
     std::uint32_t tenant;
     MacAddress mac;
     friend bool operator==(const TenantMac&, const TenantMac&) = default;
   };
   struct TenantMacHash {
-    std::size_t operator()(const TenantMac& key) const noexcept {
-      return hash_bytes(key.mac.wire(), key.tenant);
-    }
+    std::size_t operator()(const TenantMac& key) const noexcept { return key.mac.hash(key.tenant); }
   };
 
-  const MacBinding* owner(const MacKey& key) const;
   Vni home_of(const MacKey& key) const;
   MacBinding computed(const MacKey& key) const;
   IpBinding computed(const IpKey& key) const;
   IpBinding derived(const IpKey& key) const;
-  MacBinding answer(const MacKey& key) const;
-  IpBinding answer(const IpKey& key) const;
   template <class Binding>
   Binding seen_from(Vni vni, const Binding& there) const;
   template <class Key>
@@ -153,8 +177,18 @@ class Directory {
 
   std::unordered_map<MacKey, MacSlot>& slots_like(const MacSlot&) { return macs_; }
   std::unordered_map<IpKey, IpSlot>& slots_like(const IpSlot&) { return ips_; }
-  static auto& views_like(const MacSlot&, Views& views) { return views.macs; }
-  static auto& views_like(const IpSlot&, Views& views) { return views.ips; }
+  template <class Lists>
+  static auto& list_like(const MacSlot&, Lists& lists) {
+    return lists.macs;
+  }
+  template <class Lists>
+  static auto& list_like(const IpSlot&, Lists& lists) {
+    return lists.ips;
+  }
+  template <class Slot>
+  void enter_own(const Slot& slot);
+  template <class Slot>
+  void leave_own(const Slot& slot);
 
   std::chrono::milliseconds negative_ttl_;
   std::uint64_t revision_ = 0;
@@ -162,8 +196,17 @@ class Directory {
   std::unordered_map<MacKey, MacSlot> macs_;
   std::unordered_map<IpKey, IpSlot> ips_;
   std::unordered_map<Vni, Views> views_;                     // none is empty
+  std::unordered_map<Vni, Own> own_;                         // none is empty
   std::unordered_map<TenantMac, Vni, TenantMacHash> homes_;  // where a tenant's own MAC slots are
   std::unordered_map<ReaderId, Interest> interests_;
 };
+
+template <class Visit>
+void Directory::visit(Vni vni, Visit visit) const {
+  const auto at = own_.find(vni);
+  if (at == own_.end()) return;
+  for (const auto* slot : at->second.macs) visit(slot->binding);
+  for (const auto* slot : at->second.ips) visit(slot->binding);
+}
 
 }  // namespace dove::controller

@@ -3,16 +3,21 @@
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
+#include "api/journal.h"
+#include "api/metrics_server.h"
+#include "api/process_figures.h"
+#include "api/realtime.h"
 #include "api/transport.h"
 #include "controller/agent_service.h"
+#include "controller/figures.h"
 #include "controller/management_service.h"
+#include "controller/operator_log.h"
 #include "controller/options.h"
 #include "controller/registry.h"
 #include "controller/sessions.h"
@@ -21,6 +26,8 @@
 namespace dove::controller {
 namespace {
 
+// So many networks of the largest size that hosts get as a whole, one host gets.
+constexpr std::size_t kReplicasOfAgent = 16;
 constexpr std::chrono::seconds kGrace{2};  // for calls that are being answered, at the end
 
 // SIGTERM and SIGINT are waited for, in every thread.
@@ -37,10 +44,7 @@ void log_of_grpc(gpr_log_func_args* args) {
   if (args->severity == GPR_LOG_SEVERITY_ERROR) spdlog::debug("grpc: {}", args->message);
 }
 
-void start_log(const std::string& level) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("dove-controller"));
-  spdlog::set_pattern("%l: %v");
-  spdlog::set_level(spdlog::level::from_str(level));
+void quieten_libraries() {
   gpr_set_log_function(log_of_grpc);
   // It would write a line about every malformed string that anybody sends.
   google::protobuf::SetLogHandler(nullptr);
@@ -65,28 +69,55 @@ Status make_directories(const Options& options) {
   return make_default_directory(options.store_path, behind_colon(kDefaultStore));
 }
 
-Status serve(const Options& options, const sigset_t& signals) {
+std::string page(const FigureSources& sources) {
+  auto samples = figures(sources);
+  for (auto& sample : api::process_figures("dove-controller")) samples.push_back(std::move(sample));
+  return api::exposition(samples);
+}
+
+// Null when the options name no address. The figures are gathered by the registry's thread.
+Result<std::unique_ptr<api::MetricsServer>> serve_metrics(const Options& options,
+                                                          Registry& registry) {
+  if (!options.metrics) return std::unique_ptr<api::MetricsServer>{};
+  const auto collect = [&registry](std::function<void(api::MetricsServer::Render)> done) {
+    registry.figures([done = std::move(done)](FigureSources sources) {
+      done([sources = std::move(sources)] { return page(sources); });
+    });
+  };
+  return api::MetricsServer::open(*options.metrics, options.insecure, collect);
+}
+
+Status serve(const Options& options, const sigset_t& signals, api::Journal& journal) {
   if (auto status = make_directories(options); !status) return status;
   auto store = SqliteStore::open(options.store_path);
   if (!store) return store.error();
-  Sessions sessions{{.router_mac = options.router_mac, .negative_ttl = options.negative_ttl}};
-  auto registry = Registry::open(**store, sessions);
+  const OperatorLog log{&journal};
+  Sessions sessions{{.router_mac = options.router_mac,
+                     .negative_ttl = options.negative_ttl,
+                     .lease = options.host_lease,
+                     .report = [log](const std::string& line) { log.silence(line); },
+                     .replicas = {.network = options.replicate_limit,
+                                  .agent = kReplicasOfAgent * options.replicate_limit}}};
+  auto registry = Registry::open(**store, sessions, log);
   if (!registry) return registry.error();
+  const auto metrics = serve_metrics(options, **registry);
+  if (!metrics) return metrics.error();
 
   grpc::ServerBuilder builder;
   ManagementService management{builder, **registry};
-  AgentService agents{builder, **registry, sessions};
+  AgentService agents{builder, **registry, sessions, {}, log};
   auto server = api::start_server(builder, options.listen, options.insecure);
   if (!server) return server.error();
   agents.start();
   management.start(agents.thread());
-  for (const auto& address : options.listen) spdlog::info("listening on {}", address.to_string());
+  for (const auto& address : options.listen) journal.info("listening on " + address.to_string());
 
   int signal = 0;
   sigwait(&signals, &signal);
-  spdlog::info("stopping: {}", strsignal(signal));
+  journal.info(fmt::format("stopping: {}", strsignal(signal)));
+  sessions.stop_waiting();
   // What was confirmed is on the disk: whoever does not read has no claim on our time.
-  if (!api::shut_down(**server, kGrace) || !agents.stop(kGrace)) std::_Exit(0);
+  if (!(*server)->shut_down(kGrace) || !agents.stop(kGrace)) std::_Exit(0);
   return {};
 }
 
@@ -98,8 +129,10 @@ int run(int argc, const char* const* argv) {
   }
   const auto signals = block_signals();
   const auto& options = std::get<Options>(parsed);
-  start_log(options.log_level);
-  const auto status = serve(options, signals);
+  api::Journal journal{"dove-controller", options.log_level};
+  quieten_libraries();
+  const auto realtime = api::take_realtime(options.realtime, journal);
+  const auto status = serve(options, signals, journal);
   if (status) return 0;
   fmt::print(stderr, "Error: {}\n", status.error().message);
   return 2;

@@ -38,15 +38,21 @@ class ShowCall final : public api::StreamCall<v1::ShowRequest, v1::ShowReply> {
   Registry::Part part_;
 };
 
+template <class Reply>
+Registry::Done<Reply> finish_with(Reply& reply, const api::FinishCall& finish) {
+  return [&reply, finish](Result<Reply> result) {
+    if (!result) return finish(api::to_status(result.error()));
+    reply = *std::move(result);
+    finish(grpc::Status::OK);
+  };
+}
+
 void change(Registry& registry, const v1::ChangeRequest& request, v1::ChangeReply& reply,
             const api::FinishCall& finish) {
   auto operations = parse_change(request);
   if (!operations) return finish(api::to_status(operations.error()));
-  registry.change(*std::move(operations), [&reply, finish](Result<v1::ChangeReply> result) {
-    if (!result) return finish(api::to_status(result.error()));
-    reply = *std::move(result);
-    finish(grpc::Status::OK);
-  });
+  registry.change(*std::move(operations), Registry::Wait{request.wait_ms()},
+                  finish_with(reply, finish));
 }
 
 }  // namespace
@@ -61,6 +67,12 @@ void ManagementService::start(api::CompletionThread& thread) {
   api::serve_unary(service_, thread, &Service::RequestChange,
                    [this](const auto& request, auto& reply, const auto& finish) {
                      change(registry_, request, reply, finish);
+                   });
+  api::serve_unary(service_, thread, &Service::RequestSettle,
+                   [this](const v1::SettleRequest& request, v1::SettleReply& reply,
+                          const api::FinishCall& finish) {
+                     registry_.settle(Registry::Wait{request.wait_ms()},
+                                      finish_with(reply, finish));
                    });
   api::serve_stream(service_, thread, &Service::RequestShow,
                     [this] { return std::make_shared<ShowCall>(registry_); });

@@ -72,6 +72,7 @@ Result<Operation> parse(const v1::TenantSet& message) {
 
 Result<Operation> parse(const v1::Network& message) {
   if (auto name = check_name("network name", message.name()); !name) return name.error();
+  if (auto name = check_name("tenant name", message.tenant()); !name) return name.error();
   NetworkAdd add{message.name(), message.tenant(), {}, {}, {}};
   if (message.has_learn()) add.learn = message.learn();
   if (message.vni() != 0) {
@@ -94,6 +95,7 @@ Result<Operation> parse(const v1::NetworkSet& message) {
 
 Result<Operation> parse(const v1::EndpointAdd& message) {
   if (auto name = check_name("endpoint name", message.name()); !name) return name.error();
+  if (auto name = check_name("network name", message.network()); !name) return name.error();
   const auto mac = parse_endpoint_mac(message.mac());
   if (!mac) return mac.error();
   auto addresses = parse_addresses(message);
@@ -107,10 +109,16 @@ Result<Operation> parse(const v1::EndpointSet& message) {
   auto addresses = parse_addresses(message);
   if (!addresses) return addresses.error();
   if (*mac && message.choose_mac()) return invalid("a MAC is given and is to be chosen as well");
-  return Operation{EndpointSet{message.name(), *mac, *std::move(addresses), message.choose_mac()}};
+  if ((message.no_ips() && message.ips_size() != 0) ||
+      (message.no_shared_ips() && message.shared_ips_size() != 0))
+    return invalid("addresses are given, and none of the kind are wanted");
+  return Operation{EndpointSet{message.name(), *mac, *std::move(addresses), message.choose_mac(),
+                               message.no_ips(), message.no_shared_ips()}};
 }
 
 Result<PolicyPair> parse_pair(const v1::Policy& message) {
+  for (const auto* network : {&message.network(), &message.other()})
+    if (auto name = check_name("network name", *network); !name) return name.error();
   if (message.network() == message.other())
     return invalid(fmt::format("policy between network \"{}\" and itself: expected two networks",
                                message.network()));
@@ -129,7 +137,9 @@ Result<Operation> parse_add(const v1::Policy& message) {
 Result<Operation> parse_del(const v1::Policy& message) {
   auto pair = parse_pair(message);
   if (!pair) return pair.error();
-  return Operation{PolicyDel{*std::move(pair)}};
+  const auto routing = parse_routing(message.has_routing(), message.routing());
+  if (!routing) return routing.error();
+  return Operation{PolicyDel{*std::move(pair), *routing}};
 }
 
 }  // namespace

@@ -57,6 +57,8 @@ struct EndpointSet {
   std::optional<MacAddress> mac;
   std::vector<WantedAddress> addresses;
   bool choose_mac = false;  // without `mac`
+  bool no_ips = false;      // `addresses` has none of the kind, and they are all it is to have
+  bool no_shared_ips = false;
 };
 struct EndpointDel {
   std::string name;
@@ -70,7 +72,9 @@ struct PolicyPair {
 struct PolicyAdd : PolicyPair {
   bool denied = false;
 };
-struct PolicyDel : PolicyPair {};
+struct PolicyDel : PolicyPair {
+  std::optional<bool> denied = std::nullopt;  // only if it is this
+};
 struct HostDel {
   std::string name;
 };

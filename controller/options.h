@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,11 +16,15 @@ inline constexpr const char* kDefaultListen = "unix:/run/dove/controller.sock";
 inline constexpr const char* kDefaultStore = "sqlite:/var/lib/dove/controller.db";
 
 struct Options {
-  std::vector<api::Address> listen;  // at least one
-  std::string store_path;            // of the SQLite file
+  std::vector<api::Address> listen;     // at least one
+  std::optional<api::Address> metrics;  // where figures are served; empty: nowhere
+  std::string store_path;               // of the SQLite file
   bool insecure = false;
   std::chrono::milliseconds negative_ttl{2000};
   MacAddress router_mac;
+  std::size_t replicate_limit = 4096;  // endpoints of a network
+  std::chrono::seconds host_lease{10};
+  unsigned realtime = 0;  // priority (core/scheduling.h); 0: none
   std::string log_level = "info";
 };
 

@@ -1,7 +1,7 @@
-// What waits to be written to one agent, in order and bounded. Bindings are gathered into larger
-// messages while the agent is slower than its pushes; when too many wait they are all dropped and a
-// Resync stands in their place: the agent then asks anew. What else waits cannot be dropped; an
-// agent that lets too much of it gather has to go.
+// What waits to be written to one agent, in order and bounded. Bindings, and hosts that come, are
+// gathered into larger messages while the agent is slower than its pushes; when too many wait, in words about replicas
+// or not, they are all dropped and a Resync stands in their place: the agent then asks anew. What
+// else waits cannot be dropped; an agent that lets too much of it gather has to go.
 //
 // Thread-safe. One message at a time is lent out for writing; it stays valid until end_write().
 #pragma once
@@ -30,8 +30,12 @@ class Outbox {
   // False: all bindings were dropped for a Resync, this one too; nothing asked counts any more.
   template <class Binding>
   bool add(const Binding& binding, std::uint64_t revision);
-  // False: too much waits, the agent has to go.
+  // False: too much waits, the agent has to go. Bindings in a reply are not dropped, but count for
+  // is_full().
   bool add(v1::FromController&& message);
+
+  // Like a binding, for each that is in it.
+  bool add_replica(v1::FromController&& message);
 
   // The next message, when none is being written, one waits, and the outbox is open; else null.
   const v1::FromController* begin_write();

@@ -8,7 +8,9 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "controller/draft.h"
 #include "controller/operation.h"
@@ -61,5 +63,23 @@ struct Announcement {
 };
 Status plan_announcement(HostId host, const Announcement& said, const Surroundings& around,
                          Draft& draft);
+
+// Endpoints that hosts heard of (plan_learning.cc); see Learn, Unlearn and Keep in agent.proto. The
+// bounds are on what is learned, not on what is registered.
+inline constexpr std::size_t kDynamicPerNetwork = 4096;
+inline constexpr std::size_t kDynamicPerHost = 16384;
+inline constexpr std::size_t kAddressesPerDynamic = 16;
+struct Learning {
+  MacKey endpoint;
+  std::vector<IpAddress> ips;
+  bool claimed = false;
+};
+// The name of the endpoint: made of VNI and MAC, so that it is the same again.
+Result<std::string> plan_learning(HostId host, const Learning& heard, const Surroundings& around,
+                                  Draft& draft);
+// Without `ips` the endpoint as a whole. What is not dynamic, or not at this host, stays as it is.
+void plan_unlearning(HostId host, const MacKey& endpoint, const std::vector<IpAddress>& ips,
+                     Draft& draft);
+void plan_keeping(HostId host, const std::set<MacKey>& kept, Draft& draft);
 
 }  // namespace dove::controller

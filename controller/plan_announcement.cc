@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "controller/link_local.h"
 #include "controller/plan_internal.h"
+#include "core/link_local.h"
 
 namespace dove::controller {
 namespace {

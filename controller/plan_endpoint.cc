@@ -5,7 +5,10 @@
 namespace dove::controller {
 namespace {
 
-Made made(const std::string& name) { return {Made::Kind::kEndpoint, name}; }
+// More fit in no message to a host, and hold everybody up while they are changed.
+constexpr std::size_t kAddressesPerEndpoint = 1024;
+
+Made endpoint_made(const std::string& name) { return {Made::Kind::kEndpoint, name}; }
 
 // Locally administered, unicast, the same for the same names while it is free.
 MacAddress choose_mac(const std::string& tenant, const std::string& endpoint,
@@ -34,6 +37,13 @@ Result<MacAddress> take_mac(const std::optional<MacAddress>& wanted, const std::
     return conflict(fmt::format("MAC {} is in use by endpoint \"{}\" of the same tenant",
                                 wanted->to_string(), *owner));
   return *wanted;
+}
+
+// What is registered wins over what was only heard.
+void make_way(const std::optional<MacAddress>& wanted, const std::string& tenant, Draft& draft) {
+  const auto* owner = wanted ? draft.state().mac_owner(tenant, *wanted) : nullptr;
+  if (owner != nullptr && draft.state().endpoint(*owner)->dynamic)
+    forget_dynamic(std::string{*owner}, draft);
 }
 
 // Whether the list is about addresses of this kind: then it is all of them.
@@ -92,6 +102,9 @@ std::vector<Address> Addresses::present() const {
 }
 
 Status Addresses::check(const std::vector<WantedAddress>& wanted) const {
+  if (wanted.size() > kAddressesPerEndpoint)
+    return invalid(fmt::format("endpoint \"{}\" cannot have {} addresses: at most {}", endpoint_,
+                               wanted.size(), kAddressesPerEndpoint));
   std::set<IpAddress> seen;
   for (const auto& [ip, shared] : wanted) {
     if (!ip) continue;
@@ -129,7 +142,7 @@ Status Addresses::become(const std::vector<WantedAddress>& wanted,
 
 Status Addresses::give(const IpAddress& ip, Address::Kind kind, bool chosen) {
   const auto* present = draft_.state().address(key(ip));
-  if (present == nullptr) {
+  if (present == nullptr || draft_.state().endpoint(present->endpoints.front())->dynamic) {
     draft_.put(Address{key(ip), kind, chosen, {endpoint_}, around_.revision + 1});
     draft_.erase(Quarantine{address_key(key(ip)), {}});
     return {};
@@ -219,6 +232,7 @@ Status compare(const EndpointAdd& add, const Endpoint& present, const State& sta
 // Without `wanted`, to one that is chosen.
 Status change_mac(const std::optional<MacAddress>& wanted, const std::string& tenant,
                   Endpoint& endpoint, const Surroundings& around, Draft& draft) {
+  make_way(wanted, tenant, draft);
   const auto mac = take_mac(wanted, tenant, endpoint.name, around, draft.state());
   if (!mac) return mac.error();
   if (*mac == endpoint.mac) return {};
@@ -238,14 +252,17 @@ Status change_mac(const std::optional<MacAddress>& wanted, const std::string& te
 
 Planned plan_endpoint(const EndpointAdd& add, const Surroundings& around, Draft& draft) {
   const auto& state = draft.state();
+  if (const auto* present = state.endpoint(add.name); present != nullptr && present->dynamic)
+    forget_dynamic(add.name, draft);
   if (const auto* present = state.endpoint(add.name)) {
     if (auto same = compare(add, *present, state); !same) return same.error();
-    return std::optional{made(add.name)};
+    return std::optional{endpoint_made(add.name)};
   }
   const auto* found = state.network(add.network);
   if (found == nullptr) return unknown("network", add.network);
   const Network network = *found;
   draft.require(network);
+  make_way(add.mac, network.tenant, draft);
   const auto mac = take_mac(add.mac, network.tenant, add.name, around, state);
   if (!mac) return mac.error();
   draft.put(MacOwner{network.tenant, *mac, add.name});
@@ -258,23 +275,27 @@ Planned plan_endpoint(const EndpointAdd& add, const Surroundings& around, Draft&
                      .generation = around.revision + 1});
   Addresses addresses{network, add.name, around, draft};
   if (auto status = addresses.become(add.addresses, any_kind); !status) return status.error();
-  return std::optional{made(add.name)};
+  return std::optional{endpoint_made(add.name)};
 }
 
 Planned plan_endpoint(const EndpointSet& set, const Surroundings& around, Draft& draft) {
   const auto* present = draft.state().endpoint(set.name);
   if (present == nullptr) return unknown("endpoint", set.name);
+  if (present->dynamic)
+    return conflict(fmt::format("endpoint \"{}\" is dynamic: register one with its MAC {}",
+                                set.name, present->mac.to_string()));
   Endpoint endpoint = *present;
   const Network network = *draft.state().network(endpoint.network);
   if (set.mac || set.choose_mac)
     if (auto status = change_mac(set.mac, network.tenant, endpoint, around, draft); !status)
       return status.error();
   const auto replaces = [&](Address::Kind kind) {
-    return names(set.addresses, kind == Address::Kind::kShared);
+    const bool shared = kind == Address::Kind::kShared;
+    return names(set.addresses, shared) || (shared ? set.no_shared_ips : set.no_ips);
   };
   Addresses addresses{network, set.name, around, draft};
   if (auto status = addresses.become(set.addresses, replaces); !status) return status.error();
-  return std::optional{made(set.name)};
+  return std::optional{endpoint_made(set.name)};
 }
 
 Planned plan_endpoint(const EndpointDel& del, Draft& draft) {

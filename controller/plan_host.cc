@@ -49,6 +49,7 @@ Planned plan_host(const HostDel& del, const Surroundings& around, Draft& draft) 
   const Host host = *present;
   if (around.is_connected(host.id))
     return conflict(fmt::format("host \"{}\" is connected: stop its doved first", del.name));
+  forget_dynamic(draft.state().dynamic_at(host.id), draft);
   const Names attached = draft.state().endpoints_at(host.id);
   for (const auto& name : attached) {
     Endpoint endpoint = *draft.state().endpoint(name);
@@ -79,6 +80,8 @@ Status plan_activation(HostId host, const std::string& name, std::uint64_t gener
                        Draft& draft) {
   const auto* present = draft.state().endpoint(name);
   if (present == nullptr) return unknown("endpoint", name);
+  if (present->dynamic)
+    return conflict(fmt::format("endpoint \"{}\" is dynamic: it comes and goes by itself", name));
   if (present->active && present->host == host) return {};
   if (present->generation != generation) return outdated(*present, generation, draft.state());
   Endpoint endpoint = *present;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "controller/plan.h"
+#include "core/name.h"
 
 namespace dove::controller {
 
@@ -24,9 +25,6 @@ Planned plan_policy(const PolicyAdd& add, Draft& draft);
 Planned plan_policy(const PolicyDel& del, Draft& draft);
 Planned plan_host(const HostDel& del, const Surroundings& around, Draft& draft);
 
-inline Error unknown(std::string_view kind, std::string_view name) {
-  return {ErrorCode::kNotFound, fmt::format("{} \"{}\" is unknown", kind, name)};
-}
 inline Error invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
 inline Error conflict(std::string message) { return {ErrorCode::kConflict, std::move(message)}; }
 inline Error exists(std::string message) { return {ErrorCode::kExists, std::move(message)}; }
@@ -35,6 +33,10 @@ inline std::string_view routing_word(bool denied) { return denied ? "deny" : "al
 
 // "a", "b", "c" and 4 more
 std::string some_of(const Names& names);
+
+// Takes a dynamic endpoint away: what is registered, or not learned any more, wins.
+void forget_dynamic(const std::string& name, Draft& draft);
+void forget_dynamic(const Names& names, Draft& draft);
 
 // Why no endpoint of this network may have the address, if so.
 Status check_address(const Network& network, const IpAddress& ip);

@@ -1,11 +1,12 @@
 #include <algorithm>
 
 #include "controller/plan_internal.h"
+#include "core/gateway.h"
 
 namespace dove::controller {
 namespace {
 
-Made made(const std::string& name) { return {Made::Kind::kNetwork, name}; }
+Made network_made(const std::string& name) { return {Made::Kind::kNetwork, name}; }
 
 Status check_prefix(const Prefix& prefix) {
   const auto wrong = [&](std::string_view reason) -> Status {
@@ -19,12 +20,8 @@ Status check_prefix(const Prefix& prefix) {
   return {};
 }
 
-// The subnet's first address that a guest could have.
 Result<IpAddress> choose_gateway(const Prefix& prefix) {
-  for (std::uint64_t index = 0; index < prefix.size() && index < 2; ++index) {
-    const auto ip = *prefix.address_at(index);
-    if (!prefix.is_reserved(ip) && ip.is_assignable()) return ip;
-  }
+  if (const auto gateway = default_gateway(prefix)) return *gateway;
   return invalid(
       fmt::format("subnet \"{}\" is wrong: it has no address for a gateway", prefix.to_string()));
 }
@@ -137,6 +134,14 @@ Status compare(const NetworkAdd& add, const Network& present) {
   return add.subnets.empty() ? Status{} : compare_subnets(add, present);
 }
 
+// Who has no address is not asked for, nor answered.
+Status check_learning(const Network& network) {
+  if (!network.learn || !network.subnets.empty()) return {};
+  return invalid(fmt::format(
+      "learn \"on\" is wrong: network \"{}\" has no subnet that guests could have addresses of",
+      network.name));
+}
+
 Status check_kept_addresses(const Network& network, const State& state) {
   Status status;
   state.each_address(network.vni, [&](const Kept<Address>& address) {
@@ -181,7 +186,7 @@ Planned plan_network(const NetworkAdd& add, Draft& draft) {
   const auto& state = draft.state();
   if (const auto* present = state.network(add.name)) {
     if (auto same = compare(add, *present); !same) return same.error();
-    return std::optional{made(add.name)};
+    return std::optional{network_made(add.name)};
   }
   const auto* tenant = state.tenant(add.tenant);
   if (tenant == nullptr) return unknown("tenant", add.tenant);
@@ -192,10 +197,11 @@ Planned plan_network(const NetworkAdd& add, Draft& draft) {
   if (!vni) return vni.error();
   const Network network{add.name, add.tenant, *vni, *std::move(subnets), add.learn.value_or(false)};
   if (auto status = check_overlap(network, state); !status) return status.error();
+  if (auto status = check_learning(network); !status) return status.error();
   draft.put(network);
   draft.put(VniOwner{*vni, add.name});
   draft.erase(Quarantine{vni_key(*vni), {}});
-  return std::optional{made(add.name)};
+  return std::optional{network_made(add.name)};
 }
 
 Planned plan_network(const NetworkSet& set, Draft& draft) {
@@ -203,6 +209,7 @@ Planned plan_network(const NetworkSet& set, Draft& draft) {
   if (present == nullptr) return unknown("network", set.name);
   Network network = *present;
   network.learn = set.learn.value_or(network.learn);
+  if (!network.learn) forget_dynamic(draft.state().dynamic_of(set.name), draft);
   if (!set.subnets.empty()) {
     auto subnets = complete(set.subnets, network.subnets);
     if (!subnets) return subnets.error();
@@ -210,8 +217,9 @@ Planned plan_network(const NetworkSet& set, Draft& draft) {
     if (auto status = check_overlap(network, draft.state()); !status) return status.error();
     if (auto status = check_kept_addresses(network, draft.state()); !status) return status.error();
   }
+  if (auto status = check_learning(network); !status) return status.error();
   draft.put(network);
-  return std::optional{made(set.name)};
+  return std::optional{network_made(set.name)};
 }
 
 Planned plan_network(const NetworkDel& del, Draft& draft) {

@@ -45,6 +45,9 @@ Planned plan_policy(const PolicyDel& del, Draft& draft) {
   const auto* present = draft.state().policy(policy_name(policy_of(del, false)));
   if (present == nullptr)
     return Error{ErrorCode::kNotFound, fmt::format("there is no policy {}", between(del))};
+  if (del.denied && present->denied != *del.denied)
+    return conflict(fmt::format("the policy {} is {}, not {}", between(del),
+                                routing_word(present->denied), routing_word(*del.denied)));
   draft.erase(Policy{*present});
   return std::optional<Made>{};
 }

@@ -3,7 +3,7 @@
 namespace dove::controller {
 namespace {
 
-Made made(const std::string& name) { return {Made::Kind::kTenant, name}; }
+Made tenant_made(const std::string& name) { return {Made::Kind::kTenant, name}; }
 
 }  // namespace
 
@@ -15,7 +15,7 @@ Planned plan_tenant(const TenantAdd& add, Draft& draft) {
     return exists(fmt::format("tenant \"{}\" exists with routing {}, not {}", add.name,
                               routing_word(present->routing_denied),
                               routing_word(*add.routing_denied)));
-  return std::optional{made(add.name)};
+  return std::optional{tenant_made(add.name)};
 }
 
 Planned plan_tenant(const TenantSet& set, Draft& draft) {
@@ -24,7 +24,7 @@ Planned plan_tenant(const TenantSet& set, Draft& draft) {
   Tenant tenant = *present;
   tenant.routing_denied = set.routing_denied.value_or(tenant.routing_denied);
   draft.put(tenant);
-  return std::optional{made(set.name)};
+  return std::optional{tenant_made(set.name)};
 }
 
 Planned plan_tenant(const TenantDel& del, Draft& draft) {

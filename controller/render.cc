@@ -42,11 +42,13 @@ void render(const Kept<Endpoint>& endpoint, const State& state, v1::Endpoint* me
   message->set_vni(endpoint.vni.value());
   api::set_bytes(message->mutable_mac(), endpoint.mac);
   for (const auto& ip : state.ips_of(endpoint.name)) {
-    const auto kind = state.address({endpoint.vni, ip})->kind;
-    if (kind == Address::Kind::kShared)
-      api::set_bytes(message->add_shared_ips(), ip);
-    else if (kind == Address::Kind::kOwned)
-      api::set_bytes(message->add_ips(), ip);
+    const auto& address = *state.address({endpoint.vni, ip});
+    const bool shared = address.kind == Address::Kind::kShared;
+    if (shared) api::set_bytes(message->add_shared_ips(), ip);
+    const auto* speaker = shared ? state.speaker_of(address) : nullptr;
+    if (speaker != nullptr && speaker->name == endpoint.name)
+      api::set_bytes(message->add_held_ips(), ip);
+    if (address.kind == Address::Kind::kOwned) api::set_bytes(message->add_ips(), ip);
   }
   message->set_state(endpoint.active ? v1::Attachment::ACTIVE : v1::Attachment::GONE);
   message->set_generation(endpoint.generation);

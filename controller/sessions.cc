@@ -3,93 +3,46 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
+#include "controller/delivery.h"
 #include "controller/render.h"
 
 namespace dove::controller {
 
 namespace {
 
+// Networks that one session may have joined and count on, so that naming those that are not there
+// costs no more memory than this.
+constexpr std::size_t kExpectedAtMost = 65536;
+
 bool same_settings(v1::NetworkSettings one, const v1::NetworkSettings& other) {
   one.set_revision(other.revision());
   return one.SerializeAsString() == other.SerializeAsString();
 }
 
+// Nor of any of its groups.
+std::array<v1::FromController, 2> no_members(Vni vni, std::uint64_t revision) {
+  std::array<v1::FromController, 2> messages;
+  const auto write = [&](auto& list) {
+    list.set_vni(vni.value());
+    list.set_full(true);
+    list.set_revision(revision);
+  };
+  write(*messages[0].mutable_flood_list());
+  write(*messages[1].mutable_group_list());
+  return messages;
+}
+
 }  // namespace
 
-// Collects, with the sessions' lock held, who has to be flushed or closed once it is released; and
-// mends what an overflow broke.
-class Sessions::Delivery final : public Directory::Listener {
- public:
-  explicit Delivery(Sessions& sessions) : sessions_{sessions}, lock_{sessions.mutex_} {}
-
-  ~Delivery() override {
-    for (const auto reader : resynced_) sessions_.directory_.forget_all(reader);
-    std::vector<std::shared_ptr<Peer>> flush;
-    std::vector<std::shared_ptr<Peer>> close;
-    for (const auto reader : order_)
-      if (auto* session = sessions_.live(reader)) flush.push_back(session->peer);
-    for (const auto reader : stuck_)
-      if (auto* session = sessions_.live(reader)) close.push_back(session->peer);
-    lock_.unlock();
-    for (const auto& peer : flush) peer->flush();
-    for (const auto& peer : close)
-      peer->close({ErrorCode::kUnavailable, "the agent reads too slowly"});
-    for (const auto& [peer, reason] : replaced_) peer->close(reason);
-  }
-
-  void tell(ReaderId reader, const MacBinding& binding) override { tell_any(reader, binding); }
-  void tell(ReaderId reader, const IpBinding& binding) override { tell_any(reader, binding); }
-
-  void send(ReaderId reader, v1::FromController&& message) {
-    auto* session = sessions_.live(reader);
-    if (session == nullptr) return;
-    touch(reader);
-    if (!session->peer->outbox.add(std::move(message))) stuck_.insert(reader);
-  }
-
-  void resync(ReaderId reader) {
-    resynced_.insert(reader);
-    v1::FromController message;
-    message.mutable_resync();
-    send(reader, std::move(message));
-  }
-
-  void close(std::shared_ptr<Peer> peer, Error reason) {
-    replaced_.emplace_back(std::move(peer), std::move(reason));
-  }
-
- private:
-  template <class Binding>
-  void tell_any(ReaderId reader, const Binding& binding) {
-    if (reader != last_reader_) {
-      auto* session = sessions_.live(reader);
-      last_reader_ = reader;
-      last_peer_ = session == nullptr ? nullptr : session->peer.get();
-      touch(reader);
-    }
-    if (last_peer_ != nullptr && !last_peer_->outbox.add(binding, sessions_.revision_))
-      resynced_.insert(reader);
-  }
-
-  void touch(ReaderId reader) {
-    if (touched_.insert(reader).second) order_.push_back(reader);
-  }
-
-  Sessions& sessions_;
-  std::unique_lock<std::mutex> lock_;
-  ReaderId last_reader_ = 0;  // most often the same one many times
-  Peer* last_peer_ = nullptr;
-  std::set<ReaderId> touched_;
-  std::vector<ReaderId> order_;  // who asked is told before others are
-  std::set<ReaderId> resynced_;
-  std::set<ReaderId> stuck_;
-  std::vector<std::pair<std::shared_ptr<Peer>, Error>> replaced_;
-};
-
-Sessions::Sessions(const Options& options) : options_{options}, directory_{options.negative_ttl} {}
+Sessions::Sessions(const Options& options)
+    : options_{options},
+      directory_{options.negative_ttl},
+      replicas_{options.replicas},
+      leases_{options.lease} {}
 Sessions::~Sessions() = default;
 
 Sessions::Live* Sessions::live(ReaderId reader) {
@@ -128,24 +81,29 @@ Status Sessions::check(const Hello& hello) const {
 }
 
 void Sessions::admit(std::shared_ptr<Peer> peer, const Hello& hello, HostId host,
-                     const std::string& store_id) {
+                     const StoreWord& store) {
   Delivery delivery{*this};
-  if (const auto old = by_host_.find(host); old != by_host_.end()) {
-    directory_.forget_all(old->second);
-    if (auto* session = live(old->second))
-      delivery.close(session->peer, {ErrorCode::kUnavailable, "the host has come back anew"});
-    sessions_.erase(old->second);
+  if (const auto* old = live_of(host)) {
+    delivery.close(old->peer, {ErrorCode::kUnavailable, "the host has come back anew"});
+    drop(old->peer->reader);
   }
+  const auto now = std::chrono::steady_clock::now();
+  if (leases_.begin(host, now)) delivery.report(fmt::format("host {} is heard again", hello.host));
   const auto reader = ++last_reader_;
   peer->reader = reader;
   peer->host = host;
   by_host_[host] = reader;
-  sessions_.emplace(reader, Live{std::move(peer), hello, {}, std::chrono::steady_clock::now()});
+  ++counters_.sessions;
+  sessions_.emplace(reader, Live{std::move(peer), hello, {}, now});
+  absent_.insert(host);
   v1::FromController welcome;
   welcome.mutable_welcome()->set_protocol(api::kProtocol);
-  welcome.mutable_welcome()->set_store_id(store_id);
+  welcome.mutable_welcome()->set_store_id(store.id);
+  welcome.mutable_welcome()->set_opening(store.opening);
+  welcome.mutable_welcome()->set_other_past(store.other_past);
   welcome.mutable_welcome()->set_revision(revision_);
   welcome.mutable_welcome()->set_host_id(static_cast<std::uint32_t>(host));
+  welcome.mutable_welcome()->set_lease_ms(static_cast<std::uint32_t>(options_.lease.count()));
   api::set_bytes(welcome.mutable_welcome()->mutable_router_mac(), options_.router_mac);
   delivery.send(reader, std::move(welcome));
   v1::FromController all;
@@ -153,39 +111,60 @@ void Sessions::admit(std::shared_ptr<Peer> peer, const Hello& hello, HostId host
   all.mutable_hosts()->set_revision(revision_);
   for (const auto& [id, entry] : hosts_) api::write(entry, all.mutable_hosts()->add_hosts());
   delivery.send(reader, std::move(all));
+  delivery.sync(reader);
+  waits_.back(host, live(reader)->point());
 }
 
 void Sessions::end(Peer& peer) {
   Delivery delivery{*this};
-  directory_.forget_all(peer.reader);
-  sessions_.erase(peer.reader);
-  const auto at = by_host_.find(peer.host);
-  if (at != by_host_.end() && at->second == peer.reader) by_host_.erase(at);
+  lose(peer.reader);
   if (!introductions_.empty()) end_introductions(TimePoint::min(), delivery);
 }
 
-bool Sessions::is_connected(HostId host) const {
-  const std::lock_guard lock{mutex_};
-  return live_of(host) != nullptr;
+// Its host has none any more.
+void Sessions::lose(ReaderId reader) {
+  const auto* session = live(reader);
+  if (session == nullptr) return;
+  const auto host = session->peer->host;
+  drop(reader);
+  if (hosts_.contains(host)) absent_.insert(host);
+  waits_.gone(host);
 }
 
-std::string Sessions::version_of(HostId host) const {
+void Sessions::drop(ReaderId reader) {
+  const auto* session = live(reader);
+  if (session == nullptr) return;
+  const auto& peer = *session->peer;
+  leases_.heard(peer.host, peer.heard());
+  if (const auto at = by_host_.find(peer.host); at != by_host_.end() && at->second == reader)
+    by_host_.erase(at);
+  directory_.forget_all(reader);
+  replicas_.end_all(reader);
+  sessions_.erase(reader);
+}
+
+void Sessions::add_figures(FigureSources& out) const {
   const std::lock_guard lock{mutex_};
-  const auto* session = live_of(host);
-  return session == nullptr ? std::string{} : session->hello.version;
+  out.sessions = counters_;
+  out.sizes.sessions = sessions_.size();
+  for (const auto& [reader, session] : sessions_) out.sizes.interest += directory_.interest(reader);
 }
 
 // --- questions
 
 void Sessions::ask(Peer& peer, std::span<const Key> keys, const std::optional<IpAddress>& asker) {
+  const auto began = std::chrono::steady_clock::now();
   Delivery delivery{*this};
   if (live(peer.reader) == nullptr) return;
+  counters_.asks += keys.size();
   if (directory_.interest(peer.reader) + 2 * keys.size() > options_.interest)
     return delivery.resync(peer.reader);
   for (const auto& key : keys)
     std::visit([&](const auto& k) { directory_.ask(peer.reader, k, delivery); }, key);
   const auto* ip = keys.size() == 1 ? std::get_if<IpKey>(&keys.front()) : nullptr;
   if (asker && ip != nullptr) introduce({ip->vni, *asker}, peer.host, *ip, delivery);
+  counters_.answers += delivery.bindings();
+  counters_.ask_time.add(std::chrono::steady_clock::now() - began);
 }
 
 void Sessions::introduce(const IpKey& asker, HostId from, const IpKey& key, Delivery& delivery) {
@@ -212,13 +191,26 @@ void Sessions::send(Peer& peer, v1::FromController&& message) {
 
 // --- flood lists
 
-void Sessions::join(Peer& peer, Vni vni, v1::FromController&& reply) {
-  Delivery delivery{*this};
+void Sessions::join(Peer& peer, Vni vni, v1::FromController&& reply, Told& told) {
+  Delivery delivery{*this, &told};
   auto* session = live(peer.reader);
   if (session == nullptr) return;
   session->joined.insert(vni);
   add_member(vni, peer.host, peer.reader, delivery);
   delivery.send(peer.reader, std::move(reply));
+  tell_all_members(peer, vni, delivery);
+}
+
+void Sessions::expect(Peer& peer, Vni vni) {
+  Delivery delivery{*this};
+  auto* session = live(peer.reader);
+  if (session == nullptr || session->joined.size() >= kExpectedAtMost) return;
+  session->joined.insert(vni);
+  for (auto& message : no_members(vni, revision_)) delivery.send(peer.reader, std::move(message));
+}
+
+// The flood list and the groups'.
+void Sessions::tell_all_members(const Peer& peer, Vni vni, Delivery& delivery) {
   v1::FromController message;
   auto* list = message.mutable_flood_list();
   list->set_vni(vni.value());
@@ -230,16 +222,17 @@ void Sessions::join(Peer& peer, Vni vni, v1::FromController&& reply) {
   tell_all_groups(peer, vni, delivery);
 }
 
-void Sessions::has_network(Peer& peer, Vni vni) {
-  Delivery delivery{*this};
+void Sessions::has_network(Peer& peer, Vni vni, Told& told) {
+  Delivery delivery{*this, &told};
   if (live(peer.reader) != nullptr) add_member(vni, peer.host, peer.reader, delivery);
 }
 
-void Sessions::leave(Peer& peer, Vni vni, v1::FromController&& reply) {
-  Delivery delivery{*this};
+void Sessions::leave(Peer& peer, Vni vni, v1::FromController&& reply, Told& told) {
+  Delivery delivery{*this, &told};
   auto* session = live(peer.reader);
   if (session == nullptr) return;
   session->joined.erase(vni);
+  replicas_.end(peer.reader, vni);
   remove_member(vni, peer.host, delivery);
   delivery.send(peer.reader, std::move(reply));
 }
@@ -264,6 +257,7 @@ void Sessions::tell_members(Vni vni, HostId about, bool added, Delivery& deliver
   list->set_vni(vni.value());
   list->set_revision(revision_);
   (added ? list->mutable_add() : list->mutable_remove())->Add(static_cast<std::uint32_t>(about));
+  concern_absent(vni, delivery);
   tell_joined(vni, about, message, delivery);
 }
 
@@ -324,22 +318,29 @@ void Sessions::tell_all_groups(const Peer& peer, Vni vni, Delivery& delivery) {
   if (full) delivery.send(peer.reader, begin());
 }
 
-void Sessions::settle_groups(TimePoint now, Delivery& delivery) {
-  if (!groups_settle_ || now < *groups_settle_) return;
+void Sessions::settle_groups(Delivery& delivery) {
   groups_settle_.reset();
+  unheard_.clear();
   for (const auto& [reader, session] : sessions_)
     for (const auto vni : session.joined) tell_all_groups(*session.peer, vni, delivery);
+  end_settling(std::chrono::steady_clock::now(), delivery);
 }
 
 void Sessions::tick(TimePoint now) {
   Delivery delivery{*this};
   end_introductions(now, delivery);
-  settle_groups(now, delivery);
+  if (groups_settle_ && now >= *groups_settle_) settle_groups(delivery);
+  end_settling(now, delivery);
+  end_silent(now, delivery);
   for (auto& [reader, session] : sessions_) {
-    if (session.settled || now < session.since + options_.rejoin) continue;
+    if (session.settled || now < session.since + options_.rejoin || is_quiet(session, now))
+      continue;
     session.settled = true;
     settle(session, delivery);
   }
+  for (const auto& [reader, session] : sessions_)
+    if (session.told) delivery.sync(reader);
+  waits_.expire(now);
 }
 
 void Sessions::settle(Live& session, Delivery& delivery) {
@@ -362,31 +363,31 @@ void Sessions::confirm(Peer& peer, v1::FromController&& reply, TimePoint now) {
   end_introductions(now, delivery);
 }
 
-void Sessions::applied(Peer& peer, std::uint64_t revision) {
+void Sessions::knows_hosts(Peer& peer, std::uint64_t revision) {
   Delivery delivery{*this};
   auto* session = live(peer.reader);
-  if (session == nullptr || revision <= session->applied) return;
-  session->applied = revision;
+  if (session == nullptr || revision <= session->knows_hosts) return;
+  session->knows_hosts = revision;
   if (!introductions_.empty()) end_introductions(TimePoint::min(), delivery);
 }
 
-// Whether all agents but the host's own have applied a revision: by the two that lag most.
+// Whether all agents but the host's own know the hosts of a revision: by the two that lag most.
 std::function<bool(HostId, std::uint64_t)> Sessions::who_knows() const {
-  struct Lag {
-    std::uint64_t applied = std::numeric_limits<std::uint64_t>::max();
+  struct Agent {
+    std::uint64_t knows = std::numeric_limits<std::uint64_t>::max();
     HostId host{};
   };
-  Lag most;
-  Lag next;
+  Agent most;
+  Agent next;
   for (const auto& [reader, session] : sessions_) {
-    const Lag lag{session.applied, session.peer->host};
-    if (lag.applied < most.applied)
-      next = std::exchange(most, lag);
-    else if (lag.applied < next.applied)
-      next = lag;
+    const Agent agent{session.knows_hosts, session.peer->host};
+    if (agent.knows < most.knows)
+      next = std::exchange(most, agent);
+    else if (agent.knows < next.knows)
+      next = agent;
   }
   return [most, next](HostId host, std::uint64_t revision) {
-    return (most.host == host ? next : most).applied >= revision;
+    return (most.host == host ? next : most).knows >= revision;
   };
 }
 
@@ -406,7 +407,10 @@ void Sessions::end_introductions(TimePoint now, Delivery& delivery) {
 
 std::optional<TimePoint> Sessions::next_deadline() const {
   const std::lock_guard lock{mutex_};
-  std::optional<TimePoint> next;
+  auto next = waits_.next_deadline();
+  if (groups_settle_ && (!next || *groups_settle_ < *next)) next = groups_settle_;
+  for (const auto& one : await_settling_)
+    if (!next || one.deadline < *next) next = one.deadline;
   for (const auto& [host, introduction] : introductions_)
     if (introduction.deadline && (!next || *introduction.deadline < *next))
       next = introduction.deadline;
@@ -418,21 +422,32 @@ std::optional<TimePoint> Sessions::next_deadline() const {
 void Sessions::load(const Consequences& all) {
   Delivery delivery{*this};
   apply(all, delivery);
-  if (!members_.empty()) groups_settle_ = std::chrono::steady_clock::now() + options_.rejoin;
+  for (const auto& [host, entry] : hosts_) changed_before_.insert(host);
+  for (const auto& [vni, members] : members_)
+    for (const auto& [host, by] : members) unheard_.insert(host);
+  if (!unheard_.empty()) groups_settle_ = std::chrono::steady_clock::now() + options_.rejoin;
 }
 
-void Sessions::publish(const Consequences& consequences) {
-  Delivery delivery{*this};
+void Sessions::publish(const Consequences& consequences, Told& told) {
+  const auto began = std::chrono::steady_clock::now();
+  Delivery delivery{*this, &told};
+  concern_absent(consequences, delivery);
   apply(consequences, delivery);
+  counters_.pushes += delivery.bindings();
+  counters_.publish_agents.add(delivery.agents());
+  counters_.publish_time.add(std::chrono::steady_clock::now() - began);
 }
 
 void Sessions::apply(const Consequences& consequences, Delivery& delivery) {
   revision_ = consequences.revision;
   tell_hosts(consequences.hosts, delivery);
-  if (!consequences.tenants.empty()) route(consequences, delivery);
+  // What is said of a VNI afterwards is of a network that is made with it.
   for (const auto vni : consequences.gone) end_network(vni, delivery);
+  if (!consequences.tenants.empty()) route(consequences, delivery);
+  for (const auto vni : consequences.come) begin_network(vni, delivery);
   for (const auto& [vni, host] : consequences.attached) add_member(vni, host, 0, delivery);
   directory_.update(consequences.revision, consequences.macs, consequences.ips, delivery);
+  tell_replicas(consequences, delivery);
   for (const auto& loss : consequences.losses) tell_loss(loss, delivery);
   for (const auto& readdressed : consequences.readdressed) tell_addresses(readdressed, delivery);
 }
@@ -444,11 +459,19 @@ void Sessions::tell_hosts(std::span<const api::HostEntry> changed, Delivery& del
   for (const auto& entry : changed) {
     api::write(entry, message.mutable_hosts()->add_hosts());
     if (entry.vtep) {
-      hosts_.insert_or_assign(entry.id, entry);
+      const auto fresh = hosts_.insert_or_assign(entry.id, entry).second;
+      if (fresh) leases_.begin(entry.id, std::chrono::steady_clock::now());
       introductions_[entry.id].revision = revision_;
+      if (live_of(entry.id) == nullptr) absent_.insert(entry.id);
     } else {
       hosts_.erase(entry.id);
+      leases_.end(entry.id);
       introductions_.erase(entry.id);
+      absent_.erase(entry.id);
+      unheard_.erase(entry.id);
+      changed_before_.erase(entry.id);
+      changes_.erase(entry.id);
+      waits_.removed(entry.id);
     }
   }
   for (const auto& entry : changed) {
@@ -458,28 +481,39 @@ void Sessions::tell_hosts(std::span<const api::HostEntry> changed, Delivery& del
       if (members.contains(entry.id)) member_of.push_back(vni);
     for (const auto vni : member_of) remove_member(vni, entry.id, delivery);
   }
+  if (groups_settle_ && unheard_.empty()) settle_groups(delivery);
   for (const auto& [reader, session] : sessions_)
     delivery.send(reader, v1::FromController{message});
 }
 
 void Sessions::route(const Consequences& consequences, Delivery& delivery) {
-  const auto before = joined_settings(consequences.tenants);
+  const auto before = settings_in_use(consequences.tenants);
   directory_.route(consequences.revision, consequences.tenants, delivery);
-  for (const auto& [vni, settings] : joined_settings(consequences.tenants)) {
+  for (const auto& [vni, settings] : settings_in_use(consequences.tenants)) {
     const auto old = before.find(vni);
     if (old == before.end() || !same_settings(old->second, settings))
       tell_network(vni, settings, delivery);
   }
 }
 
-// Of those networks of the tenants that somebody has joined.
-std::map<Vni, v1::NetworkSettings> Sessions::joined_settings(
-    std::span<const Routing> tenants) const {
-  std::set<Vni> joined;
+// Those that somebody has joined, or had before it went away.
+std::set<Vni> Sessions::networks_in_use() const {
+  std::set<Vni> all;
   for (const auto& [reader, session] : sessions_)
-    joined.insert(session.joined.begin(), session.joined.end());
+    all.insert(session.joined.begin(), session.joined.end());
+  if (absent_.empty()) return all;
+  for (const auto& [vni, members] : members_)
+    if (std::any_of(members.begin(), members.end(),
+                    [this](const auto& member) { return absent_.contains(member.first); }))
+      all.insert(vni);
+  return all;
+}
+
+// Of those that are the tenants'.
+std::map<Vni, v1::NetworkSettings> Sessions::settings_in_use(
+    std::span<const Routing> tenants) const {
   std::map<Vni, v1::NetworkSettings> all;
-  for (const auto vni : joined) {
+  for (const auto vni : networks_in_use()) {
     const auto* network = directory_.topology().network(vni);
     const bool concerned =
         network != nullptr && std::any_of(tenants.begin(), tenants.end(), [&](const Routing& r) {
@@ -493,6 +527,7 @@ std::map<Vni, v1::NetworkSettings> Sessions::joined_settings(
 void Sessions::tell_network(Vni vni, const v1::NetworkSettings& settings, Delivery& delivery) {
   v1::FromController message;
   *message.mutable_network() = settings;
+  concern_absent(vni, delivery);
   for (const auto& [reader, session] : sessions_)
     if (session.joined.contains(vni)) delivery.send(reader, v1::FromController{message});
 }
@@ -502,16 +537,28 @@ void Sessions::show(Vni vni, v1::NetworkSettings* settings) const {
   render(vni, directory_.topology(), settings);
 }
 
+// Who has joined an earlier one of this VNI still has its bridge.
+void Sessions::begin_network(Vni vni, Delivery& delivery) {
+  for (const auto& [reader, session] : sessions_)
+    if (session.joined.contains(vni)) add_member(vni, session.peer->host, reader, delivery);
+  for (const auto& [reader, session] : sessions_)
+    if (session.joined.contains(vni)) tell_all_members(*session.peer, vni, delivery);
+}
+
 // Nobody is in its list any more; who had joined it is told so.
 void Sessions::end_network(Vni vni, Delivery& delivery) {
   members_.erase(vni);
   listeners_.remove(vni);
-  v1::FromController message;
-  message.mutable_flood_list()->set_vni(vni.value());
-  message.mutable_flood_list()->set_full(true);
-  message.mutable_flood_list()->set_revision(revision_);
-  for (auto& [reader, session] : sessions_)
-    if (session.joined.erase(vni) != 0) delivery.send(reader, v1::FromController{message});
+  const auto messages = no_members(vni, revision_);
+  v1::FromController gone;
+  gone.mutable_network_gone()->set_vni(vni.value());
+  gone.mutable_network_gone()->set_revision(revision_);
+  for (auto& [reader, session] : sessions_) {
+    replicas_.end(reader, vni);
+    if (!session.joined.contains(vni)) continue;
+    for (const auto& message : messages) delivery.send(reader, v1::FromController{message});
+    delivery.send(reader, v1::FromController{gone});
+  }
 }
 
 void Sessions::tell_loss(const Loss& loss, Delivery& delivery) {
@@ -529,6 +576,7 @@ void Sessions::tell_addresses(const Readdressed& readdressed, Delivery& delivery
   auto* attachment = message.mutable_readdressed()->mutable_attachment();
   render(readdressed.endpoint, attachment);
   for (const auto& ip : readdressed.ips) api::set_bytes(attachment->add_ips(), ip);
+  for (const auto& ip : readdressed.shared_ips) api::set_bytes(attachment->add_shared_ips(), ip);
   message.mutable_readdressed()->set_revision(revision_);
   delivery.send(reader->second, std::move(message));
 }

@@ -146,11 +146,16 @@ void State::add(const Endpoint& value, std::uint64_t revision) {
   endpoints_.insert_or_assign(value.name, kept(value, revision));
   endpoints_of_[value.network].insert(value.name);
   if (value.active) endpoints_at_[value.host].insert(value.name);
+  if (!value.dynamic) return;
+  dynamic_of_[value.network].insert(value.name);
+  if (value.active) dynamic_at_[value.host].insert(value.name);
 }
 
 void State::remove(const Endpoint& value) {
   unindex(endpoints_of_, value.network, value.name);
+  unindex(dynamic_of_, value.network, value.name);
   if (value.active) unindex(endpoints_at_, value.host, value.name);
+  if (value.active) unindex(dynamic_at_, value.host, value.name);
   endpoints_.erase(value.name);
 }
 
@@ -226,6 +231,12 @@ const Kept<Address>* State::address(const IpKey& key) const {
   return addresses == nullptr ? nullptr : get(addresses->by_ip, key.ip);
 }
 
+const Kept<Endpoint>* State::speaker_of(const Address& address) const {
+  for (const auto& name : address.endpoints)
+    if (const auto* speaker = endpoint(name); speaker != nullptr && speaker->active) return speaker;
+  return nullptr;
+}
+
 const std::string* State::mac_owner(std::string_view tenant, const MacAddress& mac) const {
   const auto* of_tenant = get(macs_, std::string{tenant});
   const auto* owner = of_tenant == nullptr ? nullptr : get(*of_tenant, mac);
@@ -256,6 +267,16 @@ const Names& State::endpoints_of(std::string_view network) const {
 
 const Names& State::endpoints_at(HostId host) const {
   const auto* names = get(endpoints_at_, host);
+  return names == nullptr ? kNoNames : *names;
+}
+
+const Names& State::dynamic_of(std::string_view network) const {
+  const auto* names = get(dynamic_of_, network);
+  return names == nullptr ? kNoNames : *names;
+}
+
+const Names& State::dynamic_at(HostId host) const {
+  const auto* names = get(dynamic_at_, host);
   return names == nullptr ? kNoNames : *names;
 }
 

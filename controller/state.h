@@ -64,6 +64,8 @@ class State {
   const Kept<Host>* host(HostId id) const;
   const Kept<Address>* address(const IpKey& key) const;
   const Kept<Endpoint>* endpoint(const MacKey& key) const;
+  // The endpoint that answers for an address: the first of its speakers that is active.
+  const Kept<Endpoint>* speaker_of(const Address& address) const;
   const std::string* mac_owner(std::string_view tenant, const MacAddress& mac) const;
   std::uint32_t last_host_id() const noexcept { return last_host_id_.last; }
 
@@ -79,6 +81,8 @@ class State {
   const Names& policies_of(std::string_view network) const;  // by policy_name()
   const Names& endpoints_of(std::string_view network) const;
   const Names& endpoints_at(HostId host) const;  // active ones
+  const Names& dynamic_of(std::string_view network) const;
+  const Names& dynamic_at(HostId host) const;
   const std::set<IpAddress>& ips_of(std::string_view endpoint) const;
   void each_address(Vni vni, const std::function<void(const Kept<Address>&)>& visit) const;
 
@@ -154,6 +158,8 @@ class State {
   std::map<std::string, Names, std::less<>> policies_of_;
   std::map<std::string, Names, std::less<>> endpoints_of_;
   std::map<HostId, Names> endpoints_at_;
+  std::map<std::string, Names, std::less<>> dynamic_of_;
+  std::map<HostId, Names> dynamic_at_;
   std::map<HostId, std::string> host_names_;
   std::map<std::string, std::set<IpAddress>, std::less<>> ips_of_;
   std::set<std::pair<TimePoint, std::string>> rest_ends_;

@@ -10,6 +10,8 @@
 namespace dove {
 
 // splitmix64's finaliser: every input bit reaches every output bit.
+inline constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;  // 2^64 divided by the golden ratio
+
 constexpr std::uint64_t mix(std::uint64_t x) noexcept {
   x ^= x >> 30;
   x *= 0xbf58476d1ce4e5b9ULL;
@@ -18,8 +20,12 @@ constexpr std::uint64_t mix(std::uint64_t x) noexcept {
   return x ^ (x >> 31);
 }
 
+constexpr std::size_t hash_number(std::uint64_t number, std::uint64_t seed = 0) noexcept {
+  return static_cast<std::size_t>(mix(number + (seed + 1) * kGolden));
+}
+
 inline std::size_t hash_bytes(std::span<const std::byte> bytes, std::uint64_t seed = 0) noexcept {
-  std::uint64_t state = mix(seed + bytes.size() + 0x9e3779b97f4a7c15ULL);
+  std::uint64_t state = mix(seed + bytes.size() + kGolden);
   while (!bytes.empty()) {
     std::uint64_t word = 0;
     const std::size_t n = bytes.size() < sizeof word ? bytes.size() : sizeof word;

@@ -6,11 +6,13 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/hash.h"
 
@@ -45,10 +47,26 @@ class IpAddress {
   // broadcast.
   bool is_assignable() const noexcept;
 
+  friend bool operator==(const IpAddress& a, const IpAddress& b) noexcept {
+    return a.size_ == b.size_ && a.words() == b.words();
+  }
   friend auto operator<=>(const IpAddress&, const IpAddress&) noexcept = default;
+  std::size_t hash(std::uint64_t seed = 0) const noexcept {
+    const auto [first, second] = words();
+    return hash_number(first, hash_number(second, seed + size_));
+  }
 
  private:
+  using Words = std::pair<std::uint64_t, std::uint64_t>;  // in no particular order of bytes
+
   IpAddress() = default;
+  Words words() const noexcept {
+    Words words;
+    std::memcpy(&words.first, bytes_.data(), sizeof words.first);
+    std::memcpy(&words.second, bytes_.data() + sizeof words.first, sizeof words.second);
+    return words;
+  }
+
   std::uint8_t size_{};
   std::array<std::uint8_t, 16> bytes_{};  // beyond size_ all zero, so that comparison is by value
 };
@@ -57,7 +75,5 @@ class IpAddress {
 
 template <>
 struct std::hash<dove::IpAddress> {
-  std::size_t operator()(const dove::IpAddress& ip) const noexcept {
-    return dove::hash_bytes(ip.wire());
-  }
+  std::size_t operator()(const dove::IpAddress& ip) const noexcept { return ip.hash(); }
 };

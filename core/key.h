@@ -32,13 +32,13 @@ using Key = std::variant<MacKey, IpKey>;
 template <>
 struct std::hash<dove::MacKey> {
   std::size_t operator()(const dove::MacKey& key) const noexcept {
-    return dove::hash_bytes(key.mac.wire(), key.vni.value());
+    return key.mac.hash(key.vni.value());
   }
 };
 
 template <>
 struct std::hash<dove::IpKey> {
   std::size_t operator()(const dove::IpKey& key) const noexcept {
-    return dove::hash_bytes(key.ip.wire(), key.vni.value());
+    return key.ip.hash(key.vni.value());
   }
 };

@@ -42,4 +42,9 @@ Status check_name(std::string_view what, std::string_view name) {
   return {};
 }
 
+Error unknown(std::string_view what, std::string_view name) {
+  if (auto status = check_name(fmt::format("{} name", what), name); !status) return status.error();
+  return {ErrorCode::kNotFound, fmt::format("{} \"{}\" is unknown", what, name)};
+}
+
 }  // namespace dove

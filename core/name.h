@@ -14,4 +14,7 @@ inline constexpr std::size_t kNameLimit = 63;
 // An error that names `what` ("tenant name") and the offending character or length.
 Status check_name(std::string_view what, std::string_view name);
 
+// What to say when there is no such thing ("tenant"): that it is unknown, or why its name is none.
+Error unknown(std::string_view what, std::string_view name);
+
 }  // namespace dove

@@ -48,6 +48,6 @@ class Prefix {
 template <>
 struct std::hash<dove::Prefix> {
   std::size_t operator()(const dove::Prefix& prefix) const noexcept {
-    return dove::hash_bytes(prefix.network().wire(), prefix.length());
+    return prefix.network().hash(prefix.length());
   }
 };

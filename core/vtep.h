@@ -28,6 +28,6 @@ struct Vtep {
 template <>
 struct std::hash<dove::Vtep> {
   std::size_t operator()(const dove::Vtep& vtep) const noexcept {
-    return dove::hash_bytes(vtep.address.wire(), vtep.port);
+    return vtep.address.hash(vtep.port);
   }
 };

@@ -49,6 +49,7 @@ class Batch {
   // Begins the next request; NLM_F_REQUEST is added. What is put into the builder until the next
   // begin() or commit() belongs to it; the reference is valid until then.
   Builder& begin(std::uint16_t type, std::uint16_t flags);
+  std::uint32_t port_id() const noexcept { return socket_.port_id(); }
   std::size_t size() const noexcept { return requests_.size(); }
   bool empty() const noexcept { return requests_.empty(); }
 

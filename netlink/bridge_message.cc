@@ -5,6 +5,11 @@ namespace {
 
 constexpr std::uint32_t kTicks = 100;  // USER_HZ: in a second
 
+// Not in the headers of Debian 12: IFLA_BRPORT_MCAST_MAX_GROUPS.
+constexpr std::uint16_t kPortGroupLimit = 42;
+// Of a bridge, IFLA_BR_MCAST_HASH_MAX. With one more group it would stop to listen, for all ports.
+constexpr std::uint32_t kBridgeGroups = 65536;
+
 struct Row {
   std::uint16_t type;
   std::optional<bool> BridgePortFlags::*flag;
@@ -48,6 +53,7 @@ void put_bridge(Builder& builder, const BridgeAttributes& bridge, bool has_vlan_
       .put_number(IFLA_BR_FORWARD_DELAY, bridge.forward_delay * kTicks)
       .put_number(IFLA_BR_MCAST_SNOOPING, std::uint8_t{bridge.multicast_snooping})
       .put_number(IFLA_BR_MCAST_QUERIER, std::uint8_t{bridge.multicast_querier})
+      .put_number(IFLA_BR_MCAST_HASH_MAX, kBridgeGroups)
       .put_number(IFLA_BR_MCAST_MEMBERSHIP_INTVL,
                   std::uint64_t{bridge.membership_interval} * kTicks);
   // A kernel built without it refuses to be told that it is off.
@@ -67,6 +73,7 @@ void put_port_flags(Builder& builder, const BridgePortFlags& flags) {
   for (const Row& row : kRows)
     if (const auto value = flags.*row.flag)
       builder.put_number(row.type, static_cast<std::uint8_t>(*value));
+  if (flags.group_limit) builder.put_number(kPortGroupLimit, *flags.group_limit);
   if (flags.multicast_router)
     builder.put_number(IFLA_BRPORT_MULTICAST_ROUTER, *flags.multicast_router);
 }

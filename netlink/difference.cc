@@ -15,6 +15,11 @@ class Differences {
                            show(wanted));
     return *this;
   }
+  template <class T>
+  Differences& compare_wanted(std::string_view name, const std::optional<T>& has,
+                              const std::optional<T>& wanted) {
+    return has && wanted ? compare(name, *has, *wanted) : *this;
+  }
   std::string text() const { return text_; }
 
  private:
@@ -66,6 +71,22 @@ std::string difference(const BridgeAttributes& has, const BridgeAttributes& want
       .compare("mcast_snooping", has.multicast_snooping, wanted.multicast_snooping)
       .compare("mcast_querier", has.multicast_querier, wanted.multicast_querier)
       .compare("mcast_membership_interval", has.membership_interval, wanted.membership_interval)
+      .text();
+}
+
+std::string difference(const BridgePortFlags& has, const BridgePortFlags& wanted) {
+  return Differences{}
+      .compare_wanted("learning", has.learning, wanted.learning)
+      .compare_wanted("flood", has.flood, wanted.flood)
+      .compare_wanted("mcast_flood", has.multicast_flood, wanted.multicast_flood)
+      .compare_wanted("bcast_flood", has.broadcast_flood, wanted.broadcast_flood)
+      .compare_wanted("locked", has.locked, wanted.locked)
+      .compare_wanted("isolated", has.isolated, wanted.isolated)
+      .compare_wanted("neigh_suppress", has.neigh_suppress, wanted.neigh_suppress)
+      .compare_wanted("hairpin", has.hairpin, wanted.hairpin)
+      .compare_wanted("guard", has.guard, wanted.guard)
+      .compare_wanted("fastleave", has.fast_leave, wanted.fast_leave)
+      .compare_wanted("mcast_router", has.multicast_router, wanted.multicast_router)
       .text();
 }
 

@@ -43,17 +43,27 @@ Result<std::optional<T>> maybe(const Status& asked, std::optional<T> value) {
 
 // The kernel filters by ndm_ifindex; the flags tell the device's own entries (NTF_SELF) from those
 // a bridge has for it.
+Query::Question fdb_question(IfIndex device) {
+  return {.what = "dump the FDB", .type = RTM_GETNEIGH, .put = [device](Builder& builder) {
+            builder.family(neighbour_header(AF_BRIDGE, device));
+          }};
+}
+
+std::optional<FdbEntry> own_entry(const Message& message, IfIndex device) noexcept {
+  auto entry = decode_fdb(message);
+  const bool own = entry && entry->device == device && (entry->flags & NTF_SELF) != 0;
+  return own ? entry : std::nullopt;
+}
+
+Query::Question neighbours_question(IfIndex device) {
+  return {.what = "dump the neighbours", .type = RTM_GETNEIGH, .put = [device](Builder& builder) {
+            builder.family(neighbour_header(AF_UNSPEC, IfIndex{0})).put_number(NDA_IFINDEX, device);
+          }};
+}
+
 Result<std::vector<FdbEntry>> dump_fdb(Query& query, IfIndex device) {
-  return collect<FdbEntry>(
-      query,
-      {.what = "dump the FDB",
-       .type = RTM_GETNEIGH,
-       .put = [&](Builder& builder) { builder.family(neighbour_header(AF_BRIDGE, device)); }},
-      [&](const Message& message) {
-        auto entry = decode_fdb(message);
-        const bool own = entry && entry->device == device && (entry->flags & NTF_SELF) != 0;
-        return own ? entry : std::nullopt;
-      });
+  return collect<FdbEntry>(query, fdb_question(device),
+                           [&](const Message& message) { return own_entry(message, device); });
 }
 
 Result<std::vector<FdbEntry>> dump_bridge_fdb(Query& query, IfIndex bridge) {
@@ -73,18 +83,10 @@ Result<std::vector<FdbEntry>> dump_bridge_fdb(Query& query, IfIndex bridge) {
 }
 
 Result<std::vector<NeighbourEntry>> dump_neighbours(Query& query, IfIndex device) {
-  return collect<NeighbourEntry>(query,
-                                 {.what = "dump the neighbours",
-                                  .type = RTM_GETNEIGH,
-                                  .put =
-                                      [&](Builder& builder) {
-                                        builder.family(neighbour_header(AF_UNSPEC, IfIndex{0}))
-                                            .put_number(NDA_IFINDEX, device);
-                                      }},
-                                 [&](const Message& message) {
-                                   auto entry = decode_neighbour(message);
-                                   return entry && entry->device == device ? entry : std::nullopt;
-                                 });
+  return collect<NeighbourEntry>(query, neighbours_question(device), [&](const Message& message) {
+    auto entry = decode_neighbour(message);
+    return entry && entry->device == device ? entry : std::nullopt;
+  });
 }
 
 Result<std::vector<Link>> dump_links(Query& query) {

@@ -27,6 +27,12 @@ Result<std::vector<FdbEntry>> dump_bridge_fdb(Query& query, IfIndex bridge);
 Result<std::vector<NeighbourEntry>> dump_neighbours(Query& query, IfIndex device);
 Result<std::vector<Link>> dump_links(Query& query);
 
+// What the first and the third of these ask, for who reads in slices (Query::begin_dump()).
+Query::Question fdb_question(IfIndex device);
+Query::Question neighbours_question(IfIndex device);
+// An entry of the device's own table; empty for one of the bridge's, which are told besides.
+std::optional<FdbEntry> own_entry(const Message& message, IfIndex device) noexcept;
+
 // What is there now, in a notification's stead; empty: no such entry. Of a list the first
 // destination.
 Result<std::optional<FdbEntry>> find_fdb(Query& query, IfIndex device, const MacAddress& mac);

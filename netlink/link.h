@@ -79,10 +79,15 @@ struct BridgePortFlags {
   std::optional<bool> hairpin;
   std::optional<bool> guard;       // BPDU guard
   std::optional<bool> fast_leave;  // of a group: at once, as there is no other listener
+  // Only written: groups that may be joined at it. Kernels before 6.3 take no notice.
+  std::optional<std::uint32_t> group_limit;
   std::optional<std::uint8_t> multicast_router;  // MDB_RTR_TYPE_...: gets groups nobody joined here
 
   friend bool operator==(const BridgePortFlags&, const BridgePortFlags&) = default;
 };
+
+// Of the flags that are wanted and that the kernel has.
+std::string difference(const BridgePortFlags& has, const BridgePortFlags& wanted);
 
 struct Link {
   IfIndex index{};

@@ -1,7 +1,9 @@
 #include "netlink/monitor.h"
 
+#include <linux/filter.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 
 #include "netlink/bridge_message.h"
 
@@ -64,9 +66,34 @@ std::vector<std::uint16_t> wanted_types(const MonitorOptions& options) {
   std::vector<std::uint16_t> types;
   if (options.links) types.insert(types.end(), {RTM_NEWLINK, RTM_DELLINK});
   if (options.entries) types.push_back(RTM_DELNEIGH);
-  if (options.installs) types.push_back(RTM_NEWNEIGH);
+  if (options.installs == Installs::kAll) types.push_back(RTM_NEWNEIGH);
   if (options.groups) types.insert(types.end(), {RTM_NEWMDB, RTM_DELMDB});
   return types;
+}
+
+// Decides about RTM_NEWNEIGH and falls through for everything else. The ndmsg stands behind the
+// header of 16 bytes: family at 16, state at 24, flags at 26.
+std::vector<sock_filter> foreign_installs(std::uint32_t own_port) {
+  constexpr auto load = [](int size, std::uint32_t at) {
+    return sock_filter BPF_STMT(static_cast<std::uint16_t>(BPF_LD | size | BPF_ABS), at);
+  };
+  constexpr auto jump = [](int test, std::uint32_t value, std::uint8_t yes, std::uint8_t no) {
+    return sock_filter BPF_JUMP(static_cast<std::uint16_t>(BPF_JMP | test | BPF_K), value, yes, no);
+  };
+  return {
+      load(BPF_H, 4),
+      jump(BPF_JEQ, htons(RTM_NEWNEIGH), 0, 10),
+      load(BPF_B, 16),
+      jump(BPF_JEQ, AF_BRIDGE, 2, 0),
+      load(BPF_W, 12),
+      jump(BPF_JEQ, htonl(own_port), 5, 4),
+      load(BPF_B, 26),
+      jump(BPF_JSET, NTF_SELF, 0, 3),
+      load(BPF_H, 24),
+      jump(BPF_JEQ, htons(NUD_REACHABLE), 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffffU),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
 }
 
 }  // namespace
@@ -91,11 +118,14 @@ Result<ChangeMonitor> ChangeMonitor::open(const MonitorOptions& options) {
   auto socket = Socket::open(NETLINK_ROUTE, {.receive_buffer = options.receive_buffer});
   if (!socket) return socket.error();
   // The filter first, the groups second: so nothing else is ever in the buffer.
-  if (auto filtered = socket->accept_only(wanted_types(options)); !filtered)
-    return filtered.error();
+  const auto types = wanted_types(options);
+  const auto filtered = options.installs == Installs::kForeign
+                            ? socket->accept_only(types, foreign_installs(options.own_port))
+                            : socket->accept_only(types);
+  if (!filtered) return filtered.error();
   if (options.links)
     if (auto joined = socket->join(RTNLGRP_LINK); !joined) return joined.error();
-  if (options.entries || options.installs)
+  if (options.entries || options.installs != Installs::kNone)
     if (auto joined = socket->join(RTNLGRP_NEIGH); !joined) return joined.error();
   if (options.groups)
     if (auto joined = socket->join(RTNLGRP_MDB); !joined) return joined.error();

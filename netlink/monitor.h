@@ -30,7 +30,8 @@ struct PortChanged {
   IfIndex bridge{};
   BridgePortFlags flags;
 };
-// An entry was made or changed; only with MonitorOptions::installs.
+// An entry was made or changed; only with MonitorOptions::installs. Who made it is
+// told of a neighbour alone.
 struct FdbSet {
   FdbEntry entry;
 };
@@ -63,12 +64,18 @@ struct Overrun {};
 using KernelChange = std::variant<LinkChanged, LinkGone, PortChanged, FdbSet, NeighbourSet, FdbGone,
                                   NeighbourGone, GroupJoined, GroupLeft, Overrun>;
 
+// Which of the entries that come are told. kForeign: what we make in numbers is dropped in the
+// kernel, that is dynamic FDB entries (whoever makes them) and neighbours by `own_port`; entries of
+// bridges' tables too.
+enum class Installs : std::uint8_t { kNone, kForeign, kAll };
+
 struct MonitorOptions {
   std::size_t receive_buffer = 16U << 20U;
   bool links = true;
-  bool entries = true;    // FDB and neighbour entries that go
-  bool installs = false;  // and those that come
-  bool groups = false;    // that bridges hear joined and left
+  bool entries = true;  // FDB and neighbour entries that go
+  Installs installs = Installs::kNone;
+  std::uint32_t own_port = 0;  // the netlink port by which neighbours are made here
+  bool groups = false;         // that bridges hear joined and left
 };
 
 class ChangeMonitor {

@@ -20,7 +20,9 @@ namespace dove::netlink {
 class Query {
  public:
   static constexpr int kAttempts = 8;
-  static Result<Query> open();  // NETLINK_ROUTE
+  static constexpr std::size_t kParts = 8;
+  // NETLINK_ROUTE. So many parts of a table, of up to 32 KiB, are read at once.
+  static Result<Query> open(std::size_t parts = kParts);
 
   struct Question {
     std::string_view what;  // for the error: "cannot WHAT: No such device"
@@ -34,14 +36,21 @@ class Query {
   // Asks for the table. `restart` comes before each attempt: forget what was taken.
   Status dump(const Question& question, const std::function<void()>& restart, const Take& take);
 
+  // A table in slices: begin_dump(), then proceed() until it is false; nothing else in between.
+  // What changes meanwhile may be told as before or as after, and the rest all the same.
+  Status begin_dump(const Question& question);
+  Result<bool> proceed(const Take& take);
+
  private:
-  explicit Query(Socket socket);
+  Query(Socket socket, std::size_t parts);
   enum class Outcome : std::uint8_t { kComplete, kInterrupted };
+  Result<std::uint32_t> send(const Question& question, std::uint16_t flags);
   Result<Outcome> exchange(const Question& question, std::uint16_t flags, const Take& take);
 
   Socket socket_;
   Inbox inbox_;
   std::vector<std::uint64_t> buffer_;
+  std::uint32_t dumping_ = 0;  // the sequence of the dump begun last
 };
 
 }  // namespace dove::netlink

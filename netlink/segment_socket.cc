@@ -1,6 +1,5 @@
 #include "netlink/segment_socket.h"
 
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -10,55 +9,21 @@
 #include <cstring>
 #include <utility>
 
-#include "netlink/system_error.h"
+#include "netlink/udp_socket.h"
 
 namespace dove::netlink {
 namespace {
 
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-};
-
-Address address_of(const IpAddress& ip, std::uint16_t port) {
-  Address address;
-  const auto wire = ip.wire();
-  if (ip.is_v4()) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    std::memcpy(&v4.sin_addr, wire.data(), wire.size());
-    std::memcpy(&address.storage, &v4, address.length = sizeof v4);
-  } else {
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    std::memcpy(&v6.sin6_addr, wire.data(), wire.size());
-    std::memcpy(&address.storage, &v6, address.length = sizeof v6);
-  }
-  return address;
-}
-
-template <class T>
-bool set(int fd, int level, int option, const T& value) {
-  return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
-}
-
-// Nothing that is sent to the socket waits in it.
-bool hear_nothing(int fd) {
-  sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-  return set(fd, SOL_SOCKET, SO_ATTACH_FILTER, sock_fprog{1, drop});
-}
-
 // What is too long is refused by the segment, not by what was heard of the path's MTU; bound to an
 // address that the host may get later.
 bool set_up_v4(int fd) {
-  return set(fd, IPPROTO_IP, IP_MTU_DISCOVER, int{IP_PMTUDISC_DONT}) &&
-         set(fd, IPPROTO_IP, IP_FREEBIND, 1);
+  return set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, int{IP_PMTUDISC_DONT}) &&
+         set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
 }
 bool set_up_v6(int fd) {
-  return set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, int{IPV6_PMTUDISC_DONT}) &&
-         set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1) && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  return set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, int{IPV6_PMTUDISC_DONT}) &&
+         set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1) &&
+         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 }
 
 // Ancillary data (cmsg(3)) for one message.
@@ -98,16 +63,13 @@ Control control_for(const Segments& segments) {
 }  // namespace
 
 Result<SegmentSocket> SegmentSocket::open(const IpAddress& source) {
-  constexpr const char* kWhat = "open a socket for runs of datagrams";
-  constexpr int kSendBuffer = 1 << 20;
-  FileDescriptor fd{::socket(source.family(), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (fd.get() < 0) return system_error(kWhat, errno);
-  const auto own = address_of(source, 0);
-  if (!hear_nothing(fd.get()) || !set(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, kSendBuffer) ||
-      !(source.is_v4() ? set_up_v4(fd.get()) : set_up_v6(fd.get())) ||
-      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&own.storage), own.length) != 0)
-    return system_error(kWhat, errno);
-  return SegmentSocket{std::move(fd)};
+  auto fd = open_udp(source, [&](int socket) {
+    constexpr int kSendBuffer = 1 << 20;
+    return set_option(socket, SOL_SOCKET, SO_SNDBUFFORCE, kSendBuffer) &&
+           (source.is_v4() ? set_up_v4(socket) : set_up_v6(socket));
+  });
+  if (!fd) return fd.error();
+  return SegmentSocket{std::move(*fd)};
 }
 
 std::error_code SegmentSocket::send(const Segments& segments) {
@@ -117,11 +79,11 @@ std::error_code SegmentSocket::send(const Segments& segments) {
   std::array<iovec, kAtMost> vectors;
   for (std::size_t i = 0; i < segments.payloads.size(); ++i)
     vectors[i] = {const_cast<std::byte*>(segments.payloads[i].data()), segments.payloads[i].size()};
-  auto to = address_of(segments.to.address, segments.to.port);
+  auto to = socket_address(segments.to.address, segments.to.port);
   auto control = control_for(segments);
   msghdr message{};
-  message.msg_name = &to.storage;
-  message.msg_namelen = to.length;
+  message.msg_name = &to;
+  message.msg_namelen = sizeof to;
   message.msg_iov = vectors.data();
   message.msg_iovlen = segments.payloads.size();
   control.attach(message);

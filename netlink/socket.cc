@@ -77,8 +77,9 @@ Status Socket::join(unsigned group) {
 
 // Loads nlmsg_type (two bytes at offset 4; the filter's loads are big-endian, the field is not) and
 // compares it with each type in turn: a hit jumps to the last instruction.
-Status Socket::accept_only(std::span<const std::uint16_t> types) {
-  std::vector<sock_filter> program;
+Status Socket::accept_only(std::span<const std::uint16_t> types,
+                           std::span<const sock_filter> before) {
+  std::vector<sock_filter> program{before.begin(), before.end()};
   program.push_back(BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4));
   for (std::size_t i = 0; i < types.size(); ++i) {
     const auto hit = static_cast<std::uint8_t>(types.size() - i);

@@ -20,6 +20,8 @@
 #include "core/result.h"
 #include "netlink/message.h"
 
+struct sock_filter;  // <linux/filter.h>
+
 namespace dove::netlink {
 
 // Where datagrams are received: a number of equal slots, filled by one system call. The views given
@@ -69,7 +71,9 @@ class Socket {
 
   // From now on only messages whose nlmsg_type is one of `types` reach the socket; the others are
   // dropped in the kernel and take no room (classic BPF). An ENOBUFS of before may still come.
-  Status accept_only(std::span<const std::uint16_t> types);
+  // `before` stands in front: what it does not decide falls through its end.
+  Status accept_only(std::span<const std::uint16_t> types,
+                     std::span<const sock_filter> before = {});
   Status set_option(int option, int value);  // SOL_NETLINK
   Status join(unsigned group);
 

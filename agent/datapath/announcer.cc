@@ -14,8 +14,7 @@ std::vector<std::byte> encapsulate(Vni vni, ByteView frame) {
   constexpr std::size_t kHeader = 8;
   std::vector<std::byte> packet(kHeader + frame.size());
   put8(packet, 0, 0x08);
-  put8(packet, 4, vni.value() >> 16U & 0xffU);
-  put16(packet, 5, vni.value() & 0xffffU);
+  put24(packet, 4, vni.value());
   put_bytes(packet, kHeader, frame);
   return packet;
 }

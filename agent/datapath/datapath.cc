@@ -13,17 +13,18 @@ namespace {
 // Between the removals of two networks, so that others get the kernel's lock.
 constexpr std::chrono::milliseconds kRemovalPause{200};
 
+Prefix punt_prefix_of(const DatapathOptions& options) {
+  return options.punt_prefix.value_or(default_punt_prefix(options.local.address));
+}
+
 WallOptions wall_options(const DatapathOptions& options, std::uint32_t mtu) {
   return {.vtep = options.local.address,
           .vxlan_port = options.local.port,
           .uid = options.uid,
           .log_group = options.log_group,
           .too_long = too_long(options.local.address, mtu, {}),
-          .limits = options.limits};
-}
-
-Prefix punt_prefix_of(const DatapathOptions& options) {
-  return options.punt_prefix.value_or(default_punt_prefix(options.local.address));
+          .limits = options.limits,
+          .punt = punt_prefix_of(options)};
 }
 
 Status check_punt_prefix(const DatapathOptions& options) {
@@ -35,6 +36,9 @@ Status check_punt_prefix(const DatapathOptions& options) {
       fmt::format("punt prefix {} is wrong: expected a {}", prefix.to_string(),
                   vtep.is_v4() ? "/31, as the VTEP is IPv4" : "/127, as the VTEP is IPv6")};
 }
+
+// Misses that wait while nobody looks; a hundred or so.
+constexpr std::size_t kSampleBuffer = 64U << 10U;
 
 // A start that fails leaves no walls on a host that has nothing for them to protect.
 void take_down_if_unused(netlink::Links& links, Walls& walls) {
@@ -73,9 +77,11 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   if (!querier) return querier.error();
   auto programmer = Programmer::open(options.local);
   if (!programmer) return programmer.error();
-  auto misses = netlink::MissMonitor::open();
+  auto misses = options.miss_mode == MissMode::kPunt ? netlink::MissMonitor::open(kSampleBuffer)
+                                                     : netlink::MissMonitor::open();
   if (!misses) return misses.error();
-  auto changes = netlink::ChangeMonitor::open({.groups = true});
+  auto changes = netlink::ChangeMonitor::open(
+      {.installs = netlink::Installs::kForeign, .own_port = programmer->port_id(), .groups = true});
   if (!changes) return changes.error();
   auto routes = netlink::RouteMonitor::open(options.local.address.family());
   if (!routes) return routes.error();
@@ -115,7 +121,9 @@ Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
       walls_timer{loop},
       mtu_timer{loop},
       query_timer{loop},
-      firewall_timer{loop} {
+      firewall_timer{loop},
+      audit_timer{loop},
+      suspicion_timer{loop} {
   if (parts.punt)
     punt_reader.emplace(parts.punt->tun(), options.local.address.family(), mtu.smallest);
 }
@@ -129,6 +137,9 @@ Result<std::unique_ptr<Datapath>> Datapath::open(asio::io_context& io,
   auto parts = State::make_parts(io, *links, options);
   if (!parts) return parts.error();
   auto state = std::make_shared<State>(io, options, listener, std::move(links), std::move(*parts));
+  auto table_audit = TableAudit::open(io, state->parts.programmer);
+  if (!table_audit) return table_audit.error();
+  state->table_audit = *std::move(table_audit);
   auto found = state->devices.find_existing();
   if (!found) return found.error();
   state->left_behind = std::move(*found);
@@ -136,7 +147,10 @@ Result<std::unique_ptr<Datapath>> Datapath::open(asio::io_context& io,
 }
 
 Datapath::Datapath(std::shared_ptr<State> state) : state_{std::move(state)} {}
-Datapath::~Datapath() { state_->stop_watching(); }
+Datapath::~Datapath() {
+  state_->stop_watching();
+  state_->table_audit->stop();
+}
 
 std::vector<Vni> Datapath::found_networks() const { return state_->left_behind; }
 
@@ -146,6 +160,13 @@ Result<Datapath::Adopted> Datapath::adopt(Vni vni) {
   auto adopted = std::move(held->second);
   state_->adopted.erase(held);
   return adopted;
+}
+
+bool Datapath::has_unclaimed() const {
+  const auto& state = *state_;
+  const bool networks = std::any_of(state.left_behind.begin(), state.left_behind.end(),
+                                    [&](Vni vni) { return !state.parts.programmer.has(vni); });
+  return networks || !state.parts.walls->unclaimed().empty();
 }
 
 void Datapath::forget_unclaimed() {
@@ -178,7 +199,9 @@ Status Datapath::State::add_network(Vni vni) {
   if (programmer.has(vni, added->link.vxlan)) return {};
 
   programmer.add_network(vni, added->link.vxlan);
-  if (!added->made) {
+  if (added->called_off) {
+    if (auto status = programmer.clear(vni); !status) return status;
+  } else if (!added->made) {
     auto held = programmer.adopt(vni);
     if (!held) return held.error();
     routers.insert_or_assign(vni, held->router);
@@ -205,14 +228,10 @@ Status Datapath::State::set_router(Vni vni) {
                                      {parts.punt->gateway(), parts.punt->index()});
 }
 
-void Datapath::set_policy(Vni vni, const MacAddress& router, std::vector<Prefix> denied) {
+void Datapath::set_policy(Vni vni, const MacAddress& router, std::vector<Prefix> denied,
+                          Done done) {
   state_->parts.walls->set_policy(vni, {router, std::move(denied)},
-                                  [weak = state_->weak_from_this()](const Status& status) {
-                                    const auto self = weak.lock();
-                                    if (status || !self) return;
-                                    self->trouble(status.error().message);
-                                    self->renew_walls_soon();
-                                  });
+                                  state_->or_when_renewed(std::move(done)));
 }
 
 // For what nobody waits for.
@@ -275,7 +294,24 @@ void Datapath::State::remove_due() {
 
 void Datapath::add_port(const std::string& device, const MacKey& guest, const OwnAddresses& own,
                         PortDone done) {
-  state_->add_port(device, guest, own, std::move(done));
+  state_->add_port(device, guest, {own, {}}, std::move(done));
+}
+void Datapath::add_learning_port(const std::string& device, Vni vni,
+                                 std::vector<GuestIdentity> learned, PortDone done) {
+  state_->add_port(device, {vni, {}}, {std::nullopt, std::move(learned)}, std::move(done));
+}
+void Datapath::set_learned(const std::string& device, std::vector<GuestIdentity> learned,
+                           Done done) {
+  state_->set_learned(device, std::move(learned), std::move(done));
+}
+void Datapath::senders(std::function<void(const Senders&)> done) {
+  state_->parts.walls->activity([weak = std::weak_ptr{state_},
+                                 done = std::move(done)](const Result<Walls::Activity>& activity) {
+    const auto state = weak.lock();
+    if (!state) return;
+    if (!activity) return state->trouble(activity.error().message);
+    done(state->take_activity(*activity));
+  });
 }
 void Datapath::set_own(const std::string& device, const std::vector<IpAddress>& own, Done done) {
   state_->set_own(device, own, std::move(done));
@@ -318,6 +354,13 @@ void Datapath::deliver(std::span<const GuestFrame> frames) {
   if (!outgoing.empty()) state_->parts.answerer.deliver(outgoing);
 }
 
+void Datapath::send_out(Vni vni, std::span<const std::byte> frame) {
+  const auto* overlay = state_->devices.find(vni);
+  if (overlay == nullptr) return;
+  const netlink::OutgoingFrame outgoing{overlay->vxlan, frame};
+  state_->parts.answerer.deliver({&outgoing, 1});
+}
+
 unsigned Datapath::State::guest_mtu() const noexcept {
   return mtu.smallest - overhead(options.local.address);
 }
@@ -333,6 +376,8 @@ const std::vector<std::string>& Datapath::notes() const noexcept { return state_
 
 const DatapathCounters& Datapath::counters() const noexcept { return state_->count(); }
 
+TableSizes Datapath::sizes() const { return state_->parts.programmer.sizes(); }
+
 Prefix Datapath::State::punt_prefix() const { return punt_prefix_of(options); }
 
 PuntReader::Counters Datapath::State::punt_counters() const {
@@ -341,6 +386,7 @@ PuntReader::Counters Datapath::State::punt_counters() const {
   const auto now = punt_reader->counters();
   sum.packets += now.packets;
   sum.malformed += now.malformed;
+  sum.given_up += now.given_up;
   sum.ignored += now.ignored;
   return sum;
 }
@@ -349,6 +395,7 @@ const DatapathCounters& Datapath::State::count() {
   const auto punt = punt_counters();
   counters.punted_packets = punt.packets;
   counters.punted_malformed = punt.malformed;
+  counters.punted_given_up = punt.given_up;
   counters.punted_ignored = punt.ignored;
   counters.resent = parts.resender.counters().sent;
   counters.resend_errors = parts.resender.counters().errors;
@@ -365,12 +412,23 @@ const DatapathCounters& Datapath::State::count() {
   counters.group_queries = parts.querier.sent();
   counters.kernel_changes = parts.programmer.counters().changes;
   counters.kernel_refusals = parts.programmer.counters().refusals;
-  counters.put_back = put_right_so_far + parts.programmer.counters().repairs;
+  counters.batch_time = parts.programmer.counters().batch_time;
+  counters.batch_size = parts.programmer.counters().batch_size;
+  counters.nft_time = parts.walls->nft_times();
+  counters.put_back = put_right_so_far + parts.programmer.counters().mended;
   return counters;
 }
 
 void Datapath::wall_counters(std::function<void(Result<WallCounters>)> done) {
   state_->parts.walls->counters(std::move(done));
+}
+
+void Datapath::audit(std::optional<Vni> only, bool fix, DifferencesDone done) {
+  State::AuditJob job{
+      .host = !only, .walls = true, .only = only, .fix = fix, .done = std::move(done), .found = {}};
+  for (const Vni vni : state_->devices.networks())
+    if (!only || vni == *only) job.networks.push_back(vni);
+  state_->audit(std::move(job));
 }
 
 void Datapath::shutdown() { state_->shut_down(); }
@@ -386,6 +444,9 @@ void Datapath::State::shut_down() {
   mtu_timer.cancel();
   query_timer.cancel();
   firewall_timer.cancel();
+  audit_timer.cancel();
+  suspicion_timer.cancel();
+  table_audit->stop();
   parts.walls->drain();
   std::string why;
   (void)devices.remove_all_waiting(&why);

@@ -23,10 +23,13 @@
 #include <vector>
 
 #include "agent/action.h"
+#include "agent/datapath/guest_identity.h"
 #include "agent/datapath/options.h"
+#include "agent/difference.h"
 #include "agent/event.h"
 #include "agent/memberships.h"
 #include "agent/router.h"
+#include "core/histogram.h"
 #include "core/prefix.h"
 #include "core/result.h"
 
@@ -40,6 +43,9 @@ class DatapathListener {
 
   virtual void on_mac_miss(const MacMiss& miss) = 0;
   virtual void on_ip_miss(const IpMiss& miss) = 0;
+  // Of each frame that the guest port log has: before on_seen and on_query of it, which come only
+  // if its port let it pass.
+  virtual void on_heard(const GuestHeard& heard) = 0;
   virtual void on_query(const AddressQuery& query) = 0;
   virtual void on_seen(const AddressSeen& seen) = 0;
   virtual void on_punted(PuntedFrame&& frame) = 0;
@@ -54,6 +60,8 @@ class DatapathListener {
   // datapath itself, and on_port_back comes when it is up.
   virtual void on_port_gone(const std::string& device) = 0;
   virtual void on_port_back(const std::string& device, IfIndex index) = 0;
+  // A device that the datapath knows as nobody's has come, or changed.
+  virtual void on_other_device(const std::string& device) = 0;
   // Something went wrong that no call can return: one sentence for the journal, rate-limited.
   virtual void on_trouble(const std::string& what) = 0;
   // The guests' MTU is now this: another way to a host, or another host.
@@ -64,7 +72,7 @@ class DatapathListener {
 struct DatapathPort {
   std::string device;
   IfIndex index{};
-  MacKey guest;            // its network and its endpoint's MAC
+  MacKey guest;            // its network and its endpoint's MAC; zero: it has no endpoint
   std::uint32_t mark = 0;  // how the walls mark its packets
   bool present = false;    // false while the device is away
 };
@@ -82,6 +90,7 @@ struct RefusedChange {
 struct DatapathCounters {
   std::uint64_t punted_packets = 0;
   std::uint64_t punted_malformed = 0;
+  std::uint64_t punted_given_up = 0;  // in fragments of which some did not come, or too many did
   std::uint64_t punted_ignored =
       0;  // of a network or family that is not ours, the TUN's own RS/MLD
   std::uint64_t resent = 0;
@@ -98,11 +107,25 @@ struct DatapathCounters {
   std::uint64_t announcement_errors = 0;
   std::uint64_t group_queries = 0;    // sent to guests
   std::uint64_t miss_overruns = 0;    // counted, nothing else: the packet comes again
-  std::uint64_t change_overruns = 0;  // each is followed by a reconciliation
+  std::uint64_t change_overruns = 0;  // each is followed by a reconciliation, or several by one
+  std::uint64_t reconciliations = 0;
   std::uint64_t kernel_changes = 0;
   std::uint64_t kernel_refusals = 0;
   // What of ours somebody else removed or changed, and was made as it should be.
   std::uint64_t put_back = 0;
+  std::uint64_t audits = 0;  // networks that were compared with the kernel, whatever the reason
+  std::uint64_t audit_differences = 0;
+  std::uint64_t audit_mended = 0;
+  Histogram batch_time{kTimeBounds};
+  Histogram batch_size{kSizeBounds};
+  Histogram nft_time{kTimeBounds};
+};
+
+// What the mirror of the kernel's tables holds.
+struct TableSizes {
+  std::size_t remotes = 0;  // guests elsewhere
+  std::size_t locals = 0;
+  std::size_t neighbours = 0;
 };
 
 class Datapath {
@@ -135,6 +158,7 @@ class Datapath {
     Router router;  // without gateways: none
   };
   Result<Adopted> adopt(Vni vni);
+  bool has_unclaimed() const;
   void forget_unclaimed();
 
   // Begins to read sockets and to call the listener.
@@ -152,17 +176,31 @@ class Datapath {
   // without gateways, not any more. Precondition: add_network() succeeded.
   Status set_router(Vni vni, const Router& router);
   // The network exchanges no packet with these subnets, by way of this router, in either direction:
-  // in force a few milliseconds later, also while doved is down.
-  void set_policy(Vni vni, const MacAddress& router, std::vector<Prefix> denied);
+  // from `done` on, also while doved is down. `done` is not called when that is so already, or is
+  // under way.
+  void set_policy(Vni vni, const MacAddress& router, std::vector<Prefix> denied, Done done);
 
   // --- ports
   // Makes `device` the port of the guest with this MAC: walls first, then the bridge, then up.
   // Precondition: add_network() succeeded. The entry `mac dst 0.0.0.0` is in place before the port
   // is up, whatever apply() is given. Fails with a message that names the device and leaves it as
-  // it was.
+  // it was. Without a MAC it is nobody's in particular.
   using PortDone = std::function<void(Result<DatapathPort>)>;
   void add_port(const std::string& device, const MacKey& guest, const OwnAddresses& own,
                 PortDone done);
+  // Makes `device` a port of the network without an endpoint: in are who was learned, and who is
+  // not is heard of and kept out.
+  void add_learning_port(const std::string& device, Vni vni, std::vector<GuestIdentity> learned,
+                         PortDone done);
+  // Who was learned there is this, from `done` on. Their local entries are the caller's.
+  void set_learned(const std::string& device, std::vector<GuestIdentity> learned, Done done);
+  // Which of them have sent anything since the last call, by device. Without an address: the MAC.
+  struct Sender {
+    MacAddress mac;
+    std::optional<IpAddress> ip;
+  };
+  using Senders = std::map<std::string, std::vector<Sender>>;
+  void senders(std::function<void(const Senders&)> done);
   // What the guest at a secured port may send from is this, from `done` on.
   void set_own(const std::string& device, const std::vector<IpAddress>& own, Done done);
   // Takes the device off the bridge and restores what add_port changed. Absent: kNotFound.
@@ -188,10 +226,17 @@ class Datapath {
     std::vector<std::byte> frame;
   };
   void deliver(std::span<const GuestFrame> frames);
+  // To guests of other hosts, by the entries that the kernel has for them.
+  void send_out(Vni vni, std::span<const std::byte> frame);
 
   // The guests' MTU is what fits on the ways to all of these VTEPs; the own one may be among them.
   // Until there are some it is what fits on the device that has the own one.
   void set_peers(std::vector<IpAddress> vteps);
+
+  // Compares what this host's kernel has with what it should have: of one network, or of all and of
+  // what is for all of them. With `fix` it is mended, and the listener hears what that takes away.
+  // In slices; `done` comes some tenths of a second later, with what was found.
+  void audit(std::optional<Vni> only, bool fix, DifferencesDone done);
 
   // --- what to show
   unsigned guest_mtu() const noexcept;
@@ -201,6 +246,7 @@ class Datapath {
   // What others on this host do that gets in guests' way, and what helps; looked at every minute.
   const std::vector<std::string>& notes() const noexcept;
   const DatapathCounters& counters() const noexcept;
+  TableSizes sizes() const;
   // The walls' own counters, by name ("host_input", "port tap0 queries_dropped").
   using WallCounters = std::map<std::string, std::uint64_t>;
   void wall_counters(std::function<void(Result<WallCounters>)> done);

@@ -9,11 +9,9 @@
 namespace dove::agent {
 namespace {
 
-// After an overrun every network is compared with the kernel, one at a time and not more often
-// than this, so that no guest can keep the agent busy with dumps.
-constexpr std::chrono::seconds kReconcilePause{1};
-constexpr std::chrono::seconds kSameTroublePause{10};
 constexpr std::chrono::seconds kFirewallPause{60};  // between two looks at others' filters
+// With a punt, between two looks at what the kernel misses when it misses much (options.h).
+constexpr std::chrono::milliseconds kSamplePause{100};
 
 }  // namespace
 
@@ -22,13 +20,33 @@ void Datapath::State::watch() {
     watchers.emplace_back(io, fd, [this, read] { return (this->*read)(); });
   };
   add(parts.changes.fd(), &State::read_changes);
-  add(parts.misses.fd(), &State::read_misses);
+  watch_misses();
   add(parts.log.fd(), &State::read_log);
   add(parts.walls->fd(), &State::read_walls);
   add(parts.routes.fd(), &State::read_routes);
   watch_punt();
   check_mtu();
   check_firewalls();
+  audit_next();
+}
+
+// What has waited for long says what its guest has been told already.
+void Datapath::State::watch_misses() {
+  const auto read = [this] { return read_misses(); };
+  if (parts.punt)
+    watchers.emplace_back(io, parts.misses.fd(), read, kSamplePause, [this] { skip_misses(); });
+  else
+    watchers.emplace_back(io, parts.misses.fd(), read);
+}
+
+void Datapath::State::skip_misses() {
+  constexpr int kMostTurns = 3;  // an overrun may be told alone, before what is there
+  for (int turn = 0; turn < kMostTurns; ++turn) {
+    miss_buffer.clear();
+    const auto drained = parts.misses.drain(miss_buffer);
+    if (drained && drained->overrun) ++counters.miss_overruns;
+    if (!drained || (miss_buffer.empty() && !drained->overrun)) return;
+  }
 }
 
 void Datapath::State::stop_watching() {
@@ -61,9 +79,10 @@ bool Datapath::State::read_misses() {
 }
 
 bool Datapath::State::read_log() {
-  const auto more = parts.log.read([this](const GuestEvents& events) {
-    if (events.seen) listener.on_seen(*events.seen);
-    if (events.query) listener.on_query(*events.query);
+  const auto more = parts.log.read([this](const GuestLog::Heard& heard) {
+    listener.on_heard(*heard.sender);
+    if (heard.events.seen) listener.on_seen(*heard.events.seen);
+    if (heard.events.query) listener.on_query(*heard.events.query);
   });
   if (!more) trouble(more.error().message);
   listener.on_turn_end();
@@ -73,7 +92,12 @@ bool Datapath::State::read_log() {
 bool Datapath::State::read_punt() {
   const auto more = punt_reader->read(
       Clock::now(), [this](PuntedFrame&& frame) { listener.on_punted(std::move(frame)); });
-  if (!more) trouble(more.error().message);
+  if (!more) {
+    trouble(more.error().message);
+    asio::post(io, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->check_punt();
+    });
+  }
   listener.on_turn_end();
   return more && *more;
 }
@@ -97,21 +121,34 @@ bool Datapath::State::read_changes() {
   }
   for (const auto& change : change_buffer)
     std::visit([this](const auto& one) { on_change(one); }, change);
+  for (const Vni vni : std::exchange(rows_taken, {})) look_at_rows(vni);
   listener.on_turn_end();
   return *more;
 }
 
 void Datapath::State::on_change(const netlink::LinkChanged& change) {
   const auto& link = change.link;
+  if (is_renamed(link) || is_renamed_punt(link)) return renamed(link);
   if (parts.punt && link.index == parts.punt->index()) return punt_changed(link);
   if (!devices.network(link.index)) {
     link_may_be_underlay(link);
     return port_link_changed(link);
   }
+  if (devices.is_spoilt(*devices.network(link.index)))
+    return overlay_spoilt(*devices.network(link.index));
   const auto corrected = devices.correct(link.index);
   if (!corrected && has_devices(*devices.network(link.index))) trouble(corrected.error().message);
-  if (corrected && *corrected)
-    put_right(fmt::format("{} was changed by somebody else: put right", link.name));
+  const bool put_back = corrected && *corrected;
+  if (put_back) put_right(fmt::format("{} was changed by somebody else: put right", link.name));
+  if (put_back || !link.up) query_network(*devices.network(link.index));
+}
+
+// It goes; the word of that has it made again with its own name.
+void Datapath::State::renamed(const netlink::Link& link) {
+  const auto now = links->find(link.index);
+  if (!now || !(is_renamed(*now) || is_renamed_punt(*now))) return;
+  trouble(fmt::format("somebody else has renamed a device of dove's to {}: removed", now->name));
+  if (auto removed = links->remove(link.index); !removed) trouble(removed.error().message);
 }
 
 void Datapath::State::on_change(const netlink::LinkGone& change) {
@@ -123,52 +160,19 @@ void Datapath::State::on_change(const netlink::LinkGone& change) {
 void Datapath::State::on_change(const netlink::FdbGone& change) {
   const auto vni = devices.network(change.entry.device);
   if (!vni) return;
-  if (change.entry.mac.is_zero()) {
-    if (const auto set = set_punt(*vni); !set) trouble(set.error().message);
-    return;
-  }
   const MacKey key{*vni, change.entry.mac};
-  if (parts.programmer.is_router(key)) return restore_router(*vni);
   if (parts.programmer.is_lost(key)) return listener.on_fdb_gone(key);
-  const auto repair = parts.programmer.repair(key, change.entry.destination);
-  if (repair) (void)parts.programmer.apply({&*repair, 1});
+  if (change.entry.state == netlink::State::kReachable)
+    return;  // may age: it was ours, or is there
+  if (is_wanted(change.entry.device, change.entry)) rows_taken.insert(*vni);
 }
 
 void Datapath::State::on_change(const netlink::NeighbourGone& change) {
   const auto vni = devices.network(change.entry.device);
   if (!vni) return;
   const IpKey key{*vni, change.entry.ip};
-  if (parts.programmer.is_gateway(key)) return restore_router(*vni);
+  if (parts.programmer.is_gateway(key)) rows_taken.insert(*vni);
   if (parts.programmer.is_lost(key)) listener.on_neighbour_gone(key);
-}
-
-void Datapath::State::restore_router(Vni vni) {
-  if (const auto set = set_router(vni); !set) trouble(set.error().message);
-}
-
-void Datapath::State::on_change(const netlink::Overrun&) {
-  ++counters.change_overruns;
-  const bool idle = to_reconcile.empty();
-  const auto networks = devices.networks();
-  to_reconcile.assign(networks.begin(), networks.end());
-  read_groups();
-  if (idle) reconcile_next();
-}
-
-void Datapath::State::reconcile_next() {
-  if (to_reconcile.empty()) return;
-  const Vni vni = to_reconcile.front();
-  to_reconcile.pop_front();
-  const auto missing = parts.programmer.reconcile(vni);
-  if (missing) {
-    for (const auto& key : missing->fdb) listener.on_fdb_gone(key);
-    for (const auto& key : missing->neighbours) listener.on_neighbour_gone(key);
-    listener.on_turn_end();
-  } else {
-    trouble(missing.error().message);
-  }
-  restore_router(vni);
-  at(reconcile_timer, Clock::now() + kReconcilePause, &State::reconcile_next);
 }
 
 // When one is gone, what depends on it changes first, and the word of its end comes last.
@@ -187,6 +191,13 @@ void Datapath::State::overlay_gone(Vni vni) {
   if (auto status = remake_network(vni); !status) trouble(status.error().message);
 }
 
+// Its entries go with it, and come back as they are needed.
+void Datapath::State::overlay_spoilt(Vni vni) {
+  if (!parts.programmer.has(vni)) return;
+  put_right(fmt::format("{} was changed by somebody else: made again", vxlan_name(vni)));
+  if (auto status = remake_network(vni); !status) trouble(status.error().message);
+}
+
 void Datapath::State::punt_changed(const netlink::Link& link) {
   // What the message says may be older than what we did since.
   const auto now = links->find(link.index);
@@ -194,6 +205,17 @@ void Datapath::State::punt_changed(const netlink::Link& link) {
   if (auto status = parts.punt->make_right(*links, mtu.smallest); !status)
     return trouble(status.error().message);
   put_right(fmt::format("{} was changed by somebody else: put right", kPuntDevice));
+}
+
+// When the word of its end has not come, or not yet.
+void Datapath::State::check_punt() {
+  if (punt_reader && punt_is_gone()) remake_punt();
+}
+
+bool Datapath::State::punt_is_gone() {
+  if (!parts.punt) return true;
+  const auto link = links->find(parts.punt->index());
+  return !link && link.error().code == ErrorCode::kNotFound;
 }
 
 // Somebody removed dvpunt. Until it is there again, what the kernel does not know is lost.
@@ -269,13 +291,7 @@ void Datapath::State::put_right(const std::string& what) {
   trouble(what);
 }
 
-void Datapath::State::trouble(const std::string& what) {
-  const auto now = Clock::now();
-  if (what == last_trouble && now - last_trouble_at < kSameTroublePause) return;
-  last_trouble = what;
-  last_trouble_at = now;
-  listener.on_trouble(what);
-}
+void Datapath::State::trouble(const std::string& what) { listener.on_trouble(what); }
 
 void Datapath::State::check_firewalls() {
   at(firewall_timer, Clock::now() + kFirewallPause, &State::check_firewalls);

@@ -1,8 +1,15 @@
 // The multicast groups that local guests listen to: asked for by queries into the ports, learned
 // from what the bridges make of the answers.
+#include <fmt/format.h>
+
 #include "agent/datapath/datapath_state.h"
 
 namespace dove::agent {
+namespace {
+
+constexpr int kMostReads = 64;  // of what the kernel has told, before it is asked again
+
+}  // namespace
 
 // Empty for what is no guest's: what comes through the tunnel is another host's to tell.
 std::optional<Listener> Datapath::State::listener_of(const netlink::BridgeGroup& group) const {
@@ -25,18 +32,60 @@ void Datapath::State::on_change(const netlink::GroupLeft& change) {
   if (left) listener.on_group(*left);
 }
 
-void Datapath::State::read_groups() {
+Result<std::vector<Listener>> Datapath::State::listeners() {
   const auto groups = netlink::dump_groups(parts.query);
-  if (!groups) return trouble(groups.error().message);
+  if (!groups) return groups.error();
   std::vector<Listener> all;
   for (const auto& group : *groups)
     if (const auto one = listener_of(group)) all.push_back(*one);
-  for (const auto& change : memberships.replace(all)) listener.on_group(change);
+  return all;
+}
+
+void Datapath::State::read_groups() {
+  const auto all = listeners();
+  if (!all) return trouble(all.error().message);
+  for (const auto& change : memberships.replace(*all)) listener.on_group(change);
+}
+
+// What the bridges know of listeners and the agent does not.
+std::vector<Difference> Datapath::State::group_differences() {
+  std::vector<Difference> found;
+  const auto all = listeners();
+  if (!all) return {unread({}, "who listens to groups", all.error())};
+  Memberships known = memberships;
+  for (const auto& [vni, group, listened] : known.replace(*all))
+    found.push_back({.vni = vni,
+                     .what = fmt::format("group {} {} at this host", group.to_string(),
+                                         listened ? "has listeners that are not known"
+                                                  : "has no listeners any more"),
+                     .command = "dovectl check -fix"});
+  return found;
+}
+
+void Datapath::State::audit_groups(AuditJob& job) {
+  auto found = group_differences();
+  // The kernel's word of it may be on its way.
+  for (int i = 0; i < kMostReads && !found.empty() && read_changes(); ++i) {
+  }
+  if (!found.empty()) found = group_differences();
+  if (is_to_mend(job, found)) {
+    read_groups();
+    listener.on_turn_end();
+    mark_mended(found, group_differences(), {});
+    tell_put_right(found);
+  }
+  told(job, std::move(found));
 }
 
 void Datapath::State::query_port(const Port& port) {
   parts.querier.add(port.device.index, bridge_mac(port.shown.guest.vni), Clock::now());
   run_queries();
+}
+
+// A bridge that was down has forgotten who listens.
+void Datapath::State::query_network(Vni vni) {
+  for (const auto& [name, port] : ports)
+    if (port.shown.present && port.shown.guest.vni == vni) query_port(port);
 }
 
 void Datapath::State::run_queries() {

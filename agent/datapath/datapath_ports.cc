@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "agent/datapath/datapath_state.h"
 
 namespace dove::agent {
@@ -12,8 +14,8 @@ std::optional<GuestIdentity> identity(const MacAddress& mac, const OwnAddresses&
 
 }  // namespace
 
-void Datapath::State::add_port(const std::string& name, const MacKey& guest,
-                               const OwnAddresses& own, PortDone done) {
+void Datapath::State::add_port(const std::string& name, const MacKey& guest, const Behind& behind,
+                               PortDone done) {
   const auto later = [this, &done](Result<DatapathPort> result) {
     asio::post(io, [done = std::move(done), result = std::move(result)] { done(result); });
   };
@@ -30,28 +32,35 @@ void Datapath::State::add_port(const std::string& name, const MacKey& guest,
                        fmt::format("network {} is not on this host", guest.vni.value())});
   auto device = parts.guest_ports.take(name, *overlay, parts.underlay);
   if (!device) return later(device.error());
-  const auto walled = parts.walls->number_port(name, identity(guest.mac, own));
+  const auto walled =
+      parts.walls->number_port(name, identity(guest.mac, behind.own), behind.learned);
   if (!walled) {
     (void)parts.guest_ports.give_back(*device);
     return later(walled.error());
   }
-  ports.emplace(name, Port{.shown = {name, device->index, guest, walled->mark(), false},
-                           .device = std::move(*device),
-                           .secured = own.has_value()});
+  Port& port = ports[name];
+  port.shown = {name, device->index, guest, walled->mark(), false};
+  port.device = std::move(*device);
+  port.secured = behind.own.has_value() || behind.learned.has_value();
+  port.learned = behind.learned;
   wall_port(*walled, [weak = weak_from_this(), name, done = std::move(done)](const Status& status) {
     if (const auto self = weak.lock()) self->walls_stand(name, status, done);
   });
 }
 
+void Datapath::State::wall_port(const WalledPort& port, Done done) {
+  parts.walls->wall_port(port, or_renew(std::move(done)));
+}
+
 // Somebody may just have taken away what stands behind: then all of them are made again.
-void Datapath::State::wall_port(const WalledPort& port, const Done& done) {
-  parts.walls->wall_port(port, [weak = weak_from_this(), done](const Status& status) {
+Datapath::Done Datapath::State::or_renew(Done done) {
+  return [weak = weak_from_this(), done = std::move(done)](const Status& status) {
     const auto self = weak.lock();
     if (self && !status)
       self->parts.walls->renew(done);
     else
       done(status);
-  });
+  };
 }
 
 void Datapath::State::set_own(const std::string& name, const std::vector<IpAddress>& own,
@@ -60,6 +69,51 @@ void Datapath::State::set_own(const std::string& name, const std::vector<IpAddre
   if (found == ports.end()) return asio::post(io, [done = std::move(done)] { done({}); });
   const auto walled = parts.walls->number_port(name, identity(found->second.shown.guest.mac, own));
   wall_port(*walled, or_when_renewed(std::move(done)));
+}
+
+GuestPorts::Guests Datapath::State::guests_of(const Port& port) {
+  GuestPorts::Guests guests{.macs = {}, .secured = port.secured, .one = !port.learned};
+  if (!port.shown.guest.mac.is_zero()) guests.macs.push_back(port.shown.guest.mac);
+  for (const auto& guest : port.learned.value_or(std::vector<GuestIdentity>{}))
+    guests.macs.push_back(guest.mac);
+  return guests;
+}
+
+// Who leaves is out at once, by the bridge; who comes is in when the walls say so.
+void Datapath::State::set_learned(const std::string& name, std::vector<GuestIdentity> learned,
+                                  Done done) {
+  const auto found = ports.find(name);
+  if (found == ports.end() || !found->second.learned)
+    return asio::post(io, [done = std::move(done)] { done({}); });
+  Port& port = found->second;
+  auto gone = guests_of(port).macs;
+  port.learned = std::move(learned);
+  const auto now = guests_of(port).macs;
+  std::erase_if(
+      gone, [&](const auto& mac) { return std::find(now.begin(), now.end(), mac) != now.end(); });
+  std::erase_if(port.sent, [&](const auto& one) {
+    return std::find(gone.begin(), gone.end(), one.first.first) != gone.end();
+  });
+  if (port.shown.present)
+    if (auto status = parts.guest_ports.change_guests(port.device, now, gone); !status)
+      trouble(status.error().message);
+  wall_port(*parts.walls->number_port(name, std::nullopt, port.learned),
+            or_when_renewed(std::move(done)));
+}
+
+// The counts begin anew whenever the walls are made again.
+Datapath::Senders Datapath::State::take_activity(const Walls::Activity& activity) {
+  Senders senders;
+  for (const auto& [name, guests] : activity) {
+    const auto found = ports.find(name);
+    if (found == ports.end() || !found->second.learned) continue;
+    for (const auto& [mac, ip, packets] : guests) {
+      auto& before = found->second.sent[{mac, ip}];
+      if (std::exchange(before, packets) != packets && packets != 0)
+        senders[name].push_back({mac, ip});
+    }
+  }
+  return senders;
 }
 
 void Datapath::State::walls_stand(const std::string& name, const Status& walled,
@@ -86,17 +140,22 @@ Status Datapath::State::bring_up(Port& port) {
     return Error{ErrorCode::kNotFound,
                  fmt::format("network {} is not on this host", guest.vni.value())};
   const KernelChange local = SetLocalFdb{guest};
-  if (const auto refused = parts.programmer.apply({&local, 1}); !refused.empty())
+  const bool nobody = guest.mac.is_zero();
+  if (const auto refused =
+          nobody ? std::vector<RefusedChange>{} : parts.programmer.apply({&local, 1});
+      !refused.empty())
     return Error{ErrorCode::kSystem,
                  fmt::format("cannot make {} known as a guest of this host: {}",
                              guest.mac.to_string(), refused[0].error.message()),
                  refused[0].error.value()};
-  const GuestPorts::Guest who{guest.mac, port.secured};
-  if (auto status = parts.guest_ports.connect(port.device, *overlay, who, mtu.largest); !status)
+  if (auto status = parts.guest_ports.connect(port.device, *overlay, guests_of(port), mtu.largest);
+      !status)
     return status;
   port.shown.index = port.device.index;
   port.shown.present = true;
   parts.log.add_port(port.device.index, guest.vni);
+  const auto link = links->find(port.device.index);
+  port.running = link && link->running;
   query_port(port);
   return {};
 }
@@ -121,7 +180,7 @@ void Datapath::State::remove_port(const std::string& name, Done done) {
     return;
   }
   drop_port(name);
-  parts.walls->remove_port(name, std::move(done));
+  parts.walls->remove_port(name, or_renew(std::move(done)));
 }
 
 // A port of an earlier doved that nobody asked for: off the bridge before its walls go.
@@ -155,14 +214,20 @@ void Datapath::State::port_link_changed(const netlink::Link& link) {
     if (link.name != port->shown.device) {  // renamed: its walls no longer know it
       (void)parts.guest_ports.give_back({.name = link.name, .index = link.index, .was_ours = true});
       port_link_gone(link.index);
-    } else if (link.master != devices.find(port->shown.guest.vni)->bridge) {
+    } else {
       put_back(*port);
+      carrier_changed(*port, link.running);
     }
     return;
   }
   const auto named = ports.find(link.name);
-  if (named != ports.end() && named->second.ready && !named->second.shown.present)
-    port_returned(named->second);
+  if (named == ports.end()) return listener.on_other_device(link.name);
+  if (named->second.ready && !named->second.shown.present) port_returned(named->second);
+}
+
+// A bridge forgets who listens at a port without a carrier.
+void Datapath::State::carrier_changed(Port& port, bool running) {
+  if (!std::exchange(port.running, running) && running) query_port(port);
 }
 
 void Datapath::State::port_link_gone(IfIndex index) {
@@ -188,13 +253,31 @@ void Datapath::State::port_returned(Port& port) {
   listener.on_port_back(port.shown.device, port.shown.index);
 }
 
+Result<std::vector<Difference>> Datapath::State::faults_of(const Port& port) {
+  const auto* overlay = devices.find(port.shown.guest.vni);
+  if (overlay == nullptr || !port.shown.present || !port.ready) return std::vector<Difference>{};
+  const auto bridge_fdb = parts.guest_ports.bridge_fdb(*overlay);
+  if (!bridge_fdb) return bridge_fdb.error();
+  return parts.guest_ports.differences(port.device, *overlay, guests_of(port), mtu.largest,
+                                       *bridge_fdb);
+}
+
+// What else is done so soon afterwards is found by the audit.
 void Datapath::State::put_back(Port& port) {
+  if (!has_devices(port.shown.guest.vni)) return;
+  const auto faults = faults_of(port);
+  if (!faults || faults->empty()) return;
   const auto now = Clock::now();
-  if (now - port.put_back < kPutBackPause || !has_devices(port.shown.guest.vni)) return;
+  if (now - port.put_back < kPutBackPause) return suspect(port.shown.guest.vni);
   port.put_back = now;
-  put_right(fmt::format("{} was taken off {} by somebody else: put back", port.shown.device,
-                        bridge_name(port.shown.guest.vni)));
-  if (auto status = bring_up(port); !status) trouble(status.error().message);
+  put_right(fmt::format("{} by somebody else's doing: put right", faults->front().what));
+  if (auto status = mend(port); !status) trouble(status.error().message);
+}
+
+Status Datapath::State::mend(Port& port) {
+  if (auto status = bring_up(port); !status) return status;
+  return parts.guest_ports.mend(port.device, *devices.find(port.shown.guest.vni), guests_of(port),
+                                mtu.largest);
 }
 
 }  // namespace dove::agent

@@ -1,6 +1,7 @@
 // The MTU of the ways to the other hosts: found out when hosts, routes or devices change, and now
 // and then, because the kernel does not tell what it learns of a path.
 #include <algorithm>
+#include <asio/post.hpp>
 #include <utility>
 
 #include "agent/datapath/datapath_state.h"
@@ -11,6 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds kSettle{50};  // changes come in groups
 constexpr std::chrono::seconds kMtuPause{1};      // routes may change all the time
 constexpr std::chrono::seconds kMtuAudit{10};
+constexpr std::size_t kAskedAtOnce = 128;  // hosts; less than a millisecond of the loop's time
 
 }  // namespace
 
@@ -54,16 +56,33 @@ void Datapath::State::check_mtu() {
   if (const auto own = links->find(parts.underlay.device);
       own && parts.underlay.device != kLoopback)
     parts.underlay.mtu = own->mtu;
-  const auto now = underlay_mtu(*links, parts.query, parts.underlay, peers);
+  const bool under_way = mtu_round.has_value();
+  mtu_round.emplace(peers);
+  if (!under_way) go_on_with_mtu();
+}
+
+void Datapath::State::go_on_with_mtu() {
+  if (mtu_round->ask(*links, parts.query, parts.underlay, kAskedAtOnce)) return end_mtu_round();
+  asio::post(io, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->go_on_with_mtu();
+  });
+}
+
+void Datapath::State::end_mtu_round() {
+  const auto now = std::exchange(mtu_round, std::nullopt)->take(parts.underlay);
   const auto before = std::exchange(mtu, now);
-  if (now.largest != before.largest) follow_at_ports();
+  if (now.largest != before.largest) follow_at_ports(before.largest);
   if (now.smallest != before.smallest) follow_mtu();
 }
 
-void Datapath::State::follow_at_ports() {
-  for (const auto& [name, port] : ports)
-    if (port.shown.present)
-      (void)links->change(port.device.index, {.mtu = std::max(mtu.largest, port.device.mtu)});
+// A port that somebody gave more than it needs keeps it.
+void Datapath::State::follow_at_ports(std::uint32_t largest_before) {
+  for (const auto& [name, port] : ports) {
+    if (!port.shown.present) continue;
+    const auto link = links->find(port.device.index);
+    if (link && (link->mtu < mtu.largest || link->mtu == largest_before))
+      (void)links->change(link->index, {.mtu = std::max(mtu.largest, port.device.mtu)});
+  }
 }
 
 void Datapath::State::follow_mtu() {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -11,6 +10,7 @@
 
 #include "agent/datapath/nft_listing.h"
 #include "agent/datapath/ruleset.h"
+#include "netlink/sysctl.h"
 
 namespace dove::agent {
 namespace {
@@ -28,10 +28,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kOwners{
      {"ufw6-before-forward", "ufw"},
      {"LIBVIRT_FWI", "libvirt"}}};
 
-bool is_one(const char* sysctl) {
-  std::ifstream file{sysctl};
-  int value = 0;
-  return file >> value && value != 0;
+bool is_on(const char* sysctl) {
+  const auto value = netlink::read_sysctl(sysctl);
+  return value && *value != "0";
 }
 
 std::string owners_of(const std::set<std::string>& chains) {
@@ -47,18 +46,18 @@ bool drops_forwarded(const Table& table, const nlohmann::json& chain) {
          (chain.value("policy", "") == "drop" || table.name == "firewalld");
 }
 
-bool is_handed_to(const BridgedFiltering& filtering, const std::string& family) {
-  return (filtering.ipv4 && (family == "ip" || family == "inet")) ||
-         (filtering.ipv6 && (family == "ip6" || family == "inet"));
+// Of what is handed over, what a table of this family gets.
+BridgedFiltering handed_to(const std::string& family, const BridgedFiltering& filtering) {
+  const bool both = family == "inet";
+  return {.ipv4 = filtering.ipv4 && (both || family == "ip"),
+          .ipv6 = filtering.ipv6 && (both || family == "ip6")};
 }
 
-std::string sysctls(const BridgedFiltering& filtering, const std::string& family) {
-  std::string names;
-  for (const auto& [on, of, name] : {std::tuple{filtering.ipv4, "ip6", "iptables"},
-                                     std::tuple{filtering.ipv6, "ip", "ip6tables"}})
-    if (on && family != of)
-      names += fmt::format("{}net.bridge.bridge-nf-call-{}=0", names.empty() ? "" : " ", name);
-  return names;
+std::string sysctls(const BridgedFiltering& handed) {
+  std::vector<std::string> settings;
+  if (handed.ipv4) settings.emplace_back("net.bridge.bridge-nf-call-iptables=0");
+  if (handed.ipv6) settings.emplace_back("net.bridge.bridge-nf-call-ip6tables=0");
+  return fmt::format("{}", fmt::join(settings, " "));
 }
 
 // A rule of iptables' own where the table is one of its.
@@ -70,22 +69,22 @@ std::string allowing_rule(const Table& table, const std::string& chain) {
                      table.family, table.name, chain);
 }
 
-std::string note(const BridgedFiltering& filtering, const Table& table, const std::string& chain,
+std::string note(const BridgedFiltering& handed, const Table& table, const std::string& chain,
                  const std::set<std::string>& chains) {
   const auto owners = table.name == "firewalld" ? "firewalld" : owners_of(chains);
   return fmt::format(
       "the host's firewall{} drops bridged guests' frames (table {} {}, chain {}): \"sysctl -w "
       "{}\" "
       "keeps them from it, \"{}\" lets them pass",
-      owners.empty() ? "" : " (" + owners + ")", table.family, table.name, chain,
-      sysctls(filtering, table.family), allowing_rule(table, chain));
+      owners.empty() ? "" : " (" + owners + ")", table.family, table.name, chain, sysctls(handed),
+      allowing_rule(table, chain));
 }
 
 }  // namespace
 
 BridgedFiltering bridged_filtering() {
-  return {.ipv4 = is_one("/proc/sys/net/bridge/bridge-nf-call-iptables"),
-          .ipv6 = is_one("/proc/sys/net/bridge/bridge-nf-call-ip6tables")};
+  return {.ipv4 = is_on("bridge/bridge-nf-call-iptables"),
+          .ipv6 = is_on("bridge/bridge-nf-call-ip6tables")};
 }
 
 Result<std::vector<std::string>> firewall_notes(const BridgedFiltering& filtering,
@@ -96,14 +95,14 @@ Result<std::vector<std::string>> firewall_notes(const BridgedFiltering& filterin
     const Table table{chain.at("family").get<std::string>(), chain.at("table").get<std::string>()};
     const auto name = chain.at("name").get<std::string>();
     names[table].insert(name);
-    if (table.name != kWallTable && is_handed_to(filtering, table.family) &&
-        drops_forwarded(table, chain))
+    const auto handed = handed_to(table.family, filtering);
+    if (table.name != kWallTable && (handed.ipv4 || handed.ipv6) && drops_forwarded(table, chain))
       dropping.emplace_back(table, name);
   });
   if (!read) return read.error();
   std::vector<std::string> notes;
   for (const auto& [table, chain] : dropping)
-    notes.push_back(note(filtering, table, chain, names[table]));
+    notes.push_back(note(handed_to(table.family, filtering), table, chain, names[table]));
   return notes;
 }
 

@@ -30,14 +30,19 @@ class GuestLog {
   void add_port(IfIndex port, Vni vni) { ports_.insert_or_assign(port, vni); }
   void remove_port(IfIndex port) { ports_.erase(port); }
 
+  // Of one frame. What was kept back has no events.
+  struct Heard {
+    std::optional<GuestHeard> sender;
+    GuestEvents events;
+  };
   // Gives what was heard to `take`. True: there may be more.
-  Result<bool> read(const std::function<void(const GuestEvents&)>& take);
+  Result<bool> read(const std::function<void(const Heard&)>& take);
 
   const Counters& counters() const noexcept { return counters_; }
 
  private:
   explicit GuestLog(netlink::LogListener listener) : listener_{std::move(listener)} {}
-  GuestEvents decode(const netlink::LoggedPacket& packet);
+  Heard decode(const netlink::LoggedPacket& packet);
 
   netlink::LogListener listener_;
   std::map<IfIndex, Vni> ports_;

@@ -12,6 +12,7 @@
 #include "agent/datapath/ruleset.h"
 #include "agent/frames/arp.h"
 #include "agent/frames/nd.h"
+#include "agent/memberships.h"
 #include "netlink/dump.h"
 #include "netlink/neighbour.h"
 #include "netlink/sysctl.h"
@@ -28,31 +29,32 @@ Error unfit(const std::string& device, std::string_view why,
   return Error{code, fmt::format("{} cannot be a port: {}", device, why)};
 }
 
-netlink::BridgePortFlags port_flags(bool secured) {
-  return {.learning = !secured,
+}  // namespace
+
+netlink::BridgePortFlags GuestPorts::port_flags(const Guests& guests) {
+  return {.learning = !guests.secured,
           .flood = false,
           .multicast_flood = true,
           .broadcast_flood = true,
-          .locked = secured,
+          .locked = guests.secured,
           .isolated = false,
           .neigh_suppress = false,
           .hairpin = false,
-          .fast_leave = secured};  // then there is one guest behind it
+          .fast_leave = guests.secured && guests.one,
+          .group_limit = Memberships::kPerPort};
 }
 
-std::string ipv6_setting(const std::string& device) {
+std::string GuestPorts::ipv6_setting(const std::string& device) {
   return fmt::format("ipv6/conf/{}/disable_ipv6", device);
 }
 
 // The bridge's own entry for a guest's MAC at its port: `static sticky`, as bridge(8) calls it.
-netlink::FdbEntry guest_entry(IfIndex port, const MacAddress& guest) {
+netlink::FdbEntry GuestPorts::guest_entry(IfIndex port, const MacAddress& guest) {
   return {.device = port,
           .mac = guest,
           .state = netlink::State::kNoArp,
           .flags = NTF_MASTER | NTF_STICKY};
 }
-
-}  // namespace
 
 Result<GuestPorts> GuestPorts::open(netlink::Links& links) {
   auto query = netlink::Query::open();
@@ -114,30 +116,50 @@ Status GuestPorts::check_addresses(const netlink::Link& link) {
 }
 
 Status GuestPorts::connect(const GuestDevice& device, const OverlayLink& overlay,
-                           const Guest& guest, std::uint32_t mtu) {
+                           const Guests& guests, std::uint32_t mtu) {
+  // What the kernel brings to the guest may be as long as the underlay's MTU allows; somebody may
+  // have given the device more.
+  const auto link = links_.find(device.index);
+  if (!link) return link.error();
+  netlink::LinkSettings settings{.master = overlay.bridge,
+                                 .mtu = std::max({mtu, device.mtu, link->mtu})};
+  if (auto status = links_.change(device.index, settings); !status) return status;
+  // Only now: a device whose MTU was too small for IPv6 had no such setting.
   if (!device.disable_ipv6.empty())
     if (auto status = netlink::write_sysctl(ipv6_setting(device.name), "1"); !status) return status;
-  // What the kernel brings to the guest may be as long as the underlay's MTU allows.
-  netlink::LinkSettings settings{.master = overlay.bridge, .mtu = std::max(mtu, device.mtu)};
-  if (auto status = links_.change(device.index, settings); !status) return status;
-  if (auto status = links_.set_port_flags(device.index, port_flags(guest.secured)); !status)
-    return status;
-  if (auto status = set_guest_mac(device, overlay, guest.mac); !status) return status;
+  if (auto status = links_.set_port_flags(device.index, port_flags(guests)); !status) return status;
+  if (auto status = set_guest_macs(device, overlay, guests.macs); !status) return status;
   return links_.change(device.index, {.up = true});
 }
 
-Status GuestPorts::set_guest_mac(const GuestDevice& device, const OverlayLink& overlay,
-                                 const MacAddress& guest) {
-  if (device.was_ours) {  // perhaps another guest's before
-    const auto entries = netlink::dump_bridge_fdb(query_, overlay.bridge);
-    if (!entries) return entries.error();
-    for (const auto& entry : *entries)
-      if (entry.device == device.index && entry.mac != guest &&
-          entry.state == netlink::State::kNoArp)
-        netlink::add(batch_, netlink::Change::kDelete, guest_entry(device.index, entry.mac));
-  }
-  netlink::add(batch_, netlink::Change::kReplace, guest_entry(device.index, guest));
-  return batch_.commit_all(fmt::format("let {} in at {}", guest.to_string(), device.name));
+Status GuestPorts::set_guest_macs(const GuestDevice& device, const OverlayLink& overlay,
+                                  const std::vector<MacAddress>& guests) {
+  if (device.was_ours)  // perhaps other guests' before
+    if (auto dropped = drop_other_guests(device, overlay, guests); !dropped) return dropped;
+  return change_guests(device, guests, {});
+}
+
+Status GuestPorts::change_guests(const GuestDevice& device, const std::vector<MacAddress>& add,
+                                 const std::vector<MacAddress>& remove) {
+  for (const auto& mac : remove)
+    netlink::add(batch_, netlink::Change::kDelete, guest_entry(device.index, mac));
+  if (!remove.empty()) (void)batch_.commit();  // what has gone meanwhile is gone
+  for (const auto& mac : add)
+    netlink::add(batch_, netlink::Change::kReplace, guest_entry(device.index, mac));
+  if (add.empty()) return {};
+  return batch_.commit_all(fmt::format("let {} in at {}", add.front().to_string(), device.name));
+}
+
+Status GuestPorts::drop_other_guests(const GuestDevice& device, const OverlayLink& overlay,
+                                     const std::vector<MacAddress>& guests) {
+  const auto entries = bridge_fdb(overlay);
+  if (!entries) return entries.error();
+  for (const auto& entry : *entries)
+    if (entry.device == device.index && entry.state == netlink::State::kNoArp &&
+        std::find(guests.begin(), guests.end(), entry.mac) == guests.end())
+      netlink::add(batch_, netlink::Change::kDelete, guest_entry(device.index, entry.mac));
+  (void)batch_.commit();  // what has gone meanwhile is gone
+  return {};
 }
 
 Status GuestPorts::give_back(const GuestDevice& device) {

@@ -13,13 +13,16 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "agent/action.h"
 #include "agent/datapath/overlay_devices.h"
 #include "agent/datapath/underlay.h"
+#include "agent/difference.h"
 #include "core/result.h"
 #include "netlink/batch.h"
 #include "netlink/link.h"
+#include "netlink/neighbour.h"
 #include "netlink/packet_socket.h"
 #include "netlink/query.h"
 
@@ -46,12 +49,25 @@ class GuestPorts {
   Result<GuestDevice> take(const std::string& name, const OverlayLink& overlay,
                            const Underlay& underlay);
   // Precondition: its walls stand. The port is up when this succeeds; otherwise as take() left it.
-  struct Guest {
-    MacAddress mac;
-    bool secured = true;
+  struct Guests {
+    std::vector<MacAddress> macs;
+    bool secured = true;  // only these
+    bool one = true;      // there are no others behind it
   };
-  Status connect(const GuestDevice& device, const OverlayLink& overlay, const Guest& guest,
+  Status connect(const GuestDevice& device, const OverlayLink& overlay, const Guests& guests,
                  std::uint32_t mtu);
+  // Of a port that is connected.
+  Status change_guests(const GuestDevice& device, const std::vector<MacAddress>& add,
+                       const std::vector<MacAddress>& remove);
+  // What of a connected device is not as connect() made it. None when it has gone. `bridge_fdb` is
+  // the bridge's table.
+  std::vector<Difference> differences(const GuestDevice& device, const OverlayLink& overlay,
+                                      const Guests& guests, std::uint32_t mtu,
+                                      const std::vector<netlink::FdbEntry>& bridge_fdb);
+  Result<std::vector<netlink::FdbEntry>> bridge_fdb(const OverlayLink& overlay);
+  // As connect(), and no other guest's entry stays at its port.
+  Status mend(const GuestDevice& device, const OverlayLink& overlay, const Guests& guests,
+              std::uint32_t mtu);
   // As it was before take(). One that was taken over stays down: what it was before, nobody knows.
   Status give_back(const GuestDevice& device);
 
@@ -60,8 +76,14 @@ class GuestPorts {
       : links_{links}, query_{std::move(query)}, batch_{std::move(batch)} {}
   Status check(const netlink::Link& link, const OverlayLink& overlay, const Underlay& underlay);
   Status check_addresses(const netlink::Link& link);
-  Status set_guest_mac(const GuestDevice& device, const OverlayLink& overlay,
-                       const MacAddress& guest);
+  Status set_guest_macs(const GuestDevice& device, const OverlayLink& overlay,
+                        const std::vector<MacAddress>& guests);
+  Status drop_other_guests(const GuestDevice& device, const OverlayLink& overlay,
+                           const std::vector<MacAddress>& guests);
+
+  static netlink::BridgePortFlags port_flags(const Guests& guests);
+  static std::string ipv6_setting(const std::string& device);
+  static netlink::FdbEntry guest_entry(IfIndex port, const MacAddress& guest);
 
   netlink::Links& links_;
   netlink::Query query_;

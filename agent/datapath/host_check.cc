@@ -10,16 +10,22 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "netlink/batch.h"
 
 namespace dove::agent {
 namespace {
 
+using namespace std::chrono_literals;
+
 // Abstract names belong to the network namespace.
 constexpr std::string_view kLockName{"\0dove/datapath", 14};
+// Of a doved that was killed while it started nft, the new process has the lock until it is nft.
+constexpr auto kLockPatience = 2000ms, kLockPause = 20ms;
 
 Status check_kind(netlink::Batch& batch, const char* kind) {
   // A kind alone, without what it requires: refused for that by a kernel that has it, and for the
@@ -71,7 +77,10 @@ Result<netlink::FileDescriptor> lock_namespace() {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, kLockName.data(), kLockName.size());
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + kLockName.size());
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return lock;
+  for (auto waited = 0ms; waited <= kLockPatience; waited += kLockPause) {
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return lock;
+    std::this_thread::sleep_for(kLockPause);
+  }
   return Error{ErrorCode::kConflict, "another doved runs in this network namespace", errno};
 }
 

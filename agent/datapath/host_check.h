@@ -14,7 +14,8 @@ Status check_capabilities();
 // The kernel has VXLAN and bridge devices. No device is made.
 Status check_device_kinds();
 
-// Holds this network namespace for one doved as long as it exists. kConflict when another has it.
+// Holds this network namespace for one doved as long as it exists. kConflict when another has it,
+// and does not let go of it in two seconds.
 Result<netlink::FileDescriptor> lock_namespace();
 
 }  // namespace dove::agent

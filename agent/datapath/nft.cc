@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/scheduling.h"
 #include "netlink/file_descriptor.h"
 
 extern char** environ;
@@ -68,8 +70,13 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments, const Streams& st
   posix_spawn_file_actions_adddup2(&actions, streams.input.get(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, streams.output.get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, streams.errors.get(), STDERR_FILENO);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSCHEDULER);
+  posix_spawnattr_setschedpolicy(&attributes, SCHED_OTHER);
   pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, "nft", &actions, nullptr, argv.data(), environ);
+  const int error = ::posix_spawnp(&pid, "nft", &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error == ENOENT)
     return Error{ErrorCode::kUnavailable, "there is no nft in PATH: install the package nftables"};
@@ -114,10 +121,10 @@ NftRunner::~NftRunner() {
   thread_.join();
 }
 
-void NftRunner::run(NftCall call, Done done) {
+void NftRunner::run(NftCall call, Done done, Digest digest) {
   {
     const std::lock_guard lock{mutex_};
-    jobs_.push_back({std::move(call), std::move(done)});
+    jobs_.push_back({std::move(call), std::move(done), std::move(digest)});
   }
   changed_.notify_all();
 }
@@ -125,6 +132,11 @@ void NftRunner::run(NftCall call, Done done) {
 void NftRunner::drain() {
   std::unique_lock lock{mutex_};
   changed_.wait(lock, [this] { return jobs_.empty() && !busy_; });
+}
+
+Histogram NftRunner::times() {
+  const std::lock_guard lock{mutex_};
+  return times_;
 }
 
 bool NftRunner::ran(pid_t process) {
@@ -150,11 +162,15 @@ void NftRunner::work() {
     jobs_.pop_front();
     busy_ = true;
     lock.unlock();
+    const auto began = std::chrono::steady_clock::now();
     auto result = carry_out(job.call);
+    const auto took = std::chrono::steady_clock::now() - began;
+    if (job.digest) in_background([&] { job.digest(result); });
     executor_([done = std::move(job.done), result = std::move(result)]() mutable {
       done(std::move(result));
     });
     lock.lock();
+    times_.add(took);
     busy_ = false;
     changed_.notify_all();
   }

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/histogram.h"
 #include "core/result.h"
 
 namespace dove::agent {
@@ -32,6 +33,8 @@ Result<std::string> run_nft(const NftCall& call, const std::function<void(pid_t)
 class NftRunner {
  public:
   using Done = std::function<void(Result<std::string>)>;
+  // Applied to what nft printed, on the runner's thread: what takes long delays nobody there.
+  using Digest = std::function<void(const Result<std::string>&)>;
   // Takes a function to where callbacks shall run; called on the runner's thread.
   using Executor = std::function<void(std::function<void()>)>;
 
@@ -41,9 +44,11 @@ class NftRunner {
   NftRunner& operator=(const NftRunner&) = delete;
 
   // Calls are carried out in order, one after the other. From any thread.
-  void run(NftCall call, Done done);
+  void run(NftCall call, Done done, Digest digest = {});
   // Waits until everything given so far has been carried out (callbacks may still be on their way).
   void drain();
+  // What the calls took so far. From any thread.
+  Histogram times();
   // Whether `process` is one of the last calls. From any thread; may wait for one that just begins,
   // so that nothing a call does can be seen before this knows it.
   bool ran(pid_t process);
@@ -52,6 +57,7 @@ class NftRunner {
   struct Job {
     NftCall call;
     Done done;
+    Digest digest;
   };
   void work();
   Result<std::string> carry_out(const NftCall& call);
@@ -64,6 +70,7 @@ class NftRunner {
   std::deque<Job> jobs_;
   bool busy_ = false;
   bool stopping_ = false;
+  Histogram times_{kTimeBounds};
   std::thread thread_;  // last: it uses all of the above
 };
 

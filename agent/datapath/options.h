@@ -15,10 +15,14 @@
 
 namespace dove::agent {
 
-// How an L2 miss is learnt of. L3 misses are notifications in both.
+// How a miss is learnt of.
 enum class MissMode : std::uint8_t {
-  kPunt,    // the packet itself comes out of the TUN and is sent on: nothing is lost
-  kNotify,  // the kernel's l2miss notification alone: the packet is lost
+  // The packet itself comes out of the TUN and is sent on: nothing is lost. An L3 miss is a packet
+  // to the router, which comes likewise, or a query that the guest's port logs. The kernel's own
+  // notifications of it, before which no limit stands, tell besides of a neighbour that was lost
+  // unheard; of many in a short time a sample is enough.
+  kPunt,
+  kNotify,  // the kernel's notifications alone: the packet is lost
 };
 
 // What one guest may do per second before its own frames are dropped at its own port. A bucket
@@ -47,8 +51,12 @@ struct DatapathOptions {
   std::set<IpAddress> known_vteps;
   WallLimits limits;
   std::chrono::seconds query_interval{125};  // between questions which groups a guest listens to
-  std::uint16_t log_group = 4789;            // NFLOG group of the guest port log
-  uid_t uid = ::geteuid();                   // who alone may send to the VXLAN port
+  // In this time every network is compared with the kernel once; 0: never by itself.
+  std::chrono::seconds audit_period{60};
+  // After changes were lost all is compared at once, and not again sooner than this afterwards.
+  std::chrono::milliseconds reconcile_pause{10'000};
+  std::uint16_t log_group = 4789;  // NFLOG group of the guest port log
+  uid_t uid = ::geteuid();         // who alone may send to the VXLAN port
 };
 
 }  // namespace dove::agent

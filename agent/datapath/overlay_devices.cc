@@ -12,6 +12,8 @@
 namespace dove::agent {
 namespace {
 
+constexpr std::chrono::seconds kRemovalRetry{10};  // of one that the kernel has refused
+
 enum Kind : std::uint8_t { kBridge = 0xb0, kVxlan = 0xd0 };
 
 // Nobody's but ours (locally administered), the same after every restart, and no business of
@@ -20,31 +22,6 @@ MacAddress device_mac(Vni vni, std::uint8_t kind) {
   const auto raw = vni.value();
   return MacAddress{{0x02, 0xd0, kind, static_cast<std::uint8_t>(raw >> 16U),
                      static_cast<std::uint8_t>(raw >> 8U), static_cast<std::uint8_t>(raw)}};
-}
-
-// It listens to who joins which group, for us to know. Our queries are not seen by it, and without
-// a querier it floods multicast all the same; when it has seen a guest's, the tunnel still gets
-// all, because the lists of its own decide there.
-netlink::BridgeAttributes bridge_attributes(const DatapathOptions& options) {
-  return {.multicast_snooping = true,
-          .membership_interval =
-              static_cast<std::uint32_t>(membership_interval(options.query_interval).count())};
-}
-
-// The tunnel learns nothing from its frames: what is where, the controller says.
-netlink::BridgePortFlags vxlan_port_flags() {
-  return {.learning = false,
-          .flood = true,
-          .multicast_flood = true,
-          .broadcast_flood = true,
-          .multicast_router = MDB_RTR_TYPE_PERM};
-}
-
-bool has_flags(const netlink::Link& link, const netlink::BridgePortFlags& wanted) {
-  return link.port && link.port->learning == wanted.learning && link.port->flood == wanted.flood &&
-         link.port->multicast_flood == wanted.multicast_flood &&
-         link.port->broadcast_flood == wanted.broadcast_flood &&
-         link.port->multicast_router == wanted.multicast_router;
 }
 
 bool is_empty(const netlink::LinkSettings& settings) {
@@ -82,19 +59,52 @@ Result<std::optional<netlink::Link>> find_if_there(netlink::Links& links, const 
 
 }  // namespace
 
+// It listens to who joins which group, for us to know. Our queries are not seen by it, and without
+// a querier it floods multicast all the same; when it has seen a guest's, the tunnel still gets
+// all, because the lists of its own decide there.
+netlink::BridgeAttributes overlay_bridge_attributes(const DatapathOptions& options) {
+  return {.multicast_snooping = true,
+          .membership_interval =
+              static_cast<std::uint32_t>(membership_interval(options.query_interval).count())};
+}
+
+// The tunnel learns nothing from its frames: what is where, the controller says.
+netlink::BridgePortFlags overlay_port_flags() {
+  return {.learning = false,
+          .flood = true,
+          .multicast_flood = true,
+          .broadcast_flood = true,
+          .multicast_router = MDB_RTR_TYPE_PERM};
+}
+
 MacAddress bridge_mac(Vni vni) { return device_mac(vni, kBridge); }
 std::string bridge_name(Vni vni) { return "dvbr" + vni.to_string(); }
 std::string vxlan_name(Vni vni) { return "dvx" + vni.to_string(); }
 std::string overlay_alias(Vni vni) { return kAlias + vni.to_string(); }
 
-std::optional<Vni> network_of(const netlink::Link& link) {
+namespace {
+
+std::optional<Vni> network_by_alias(const netlink::Link& link) {
   const std::string_view alias = link.alias;
   const std::string_view prefix = kAlias;
   if (alias.substr(0, prefix.size()) != prefix) return std::nullopt;
-  const auto vni = Vni::parse(alias.substr(prefix.size()));
-  if (!vni || (link.name != bridge_name(*vni) && link.name != vxlan_name(*vni)))
-    return std::nullopt;
-  return vni;
+  return Vni::parse(alias.substr(prefix.size()));
+}
+
+bool is_name_of(const netlink::Link& link, Vni vni) {
+  return link.name == bridge_name(vni) || link.name == vxlan_name(vni);
+}
+
+}  // namespace
+
+std::optional<Vni> network_of(const netlink::Link& link) {
+  const auto vni = network_by_alias(link);
+  return vni && is_name_of(link, *vni) ? vni : std::nullopt;
+}
+
+bool is_renamed(const netlink::Link& link) {
+  const auto vni = network_by_alias(link);
+  return vni && !is_name_of(link, *vni) && (link.kind == "bridge" || link.kind == "vxlan");
 }
 
 OverlayDevices::OverlayDevices(netlink::Links& links, const DatapathOptions& options)
@@ -124,6 +134,9 @@ Result<std::vector<Vni>> OverlayDevices::find_existing() {
   const auto all = links_.all();
   if (!all) return all.error();
   for (const auto& link : *all) {
+    // It stands in the way of the one that is to be made.
+    if (is_renamed(link))
+      if (auto removed = links_.remove(link.index); !removed) return removed.error();
     const auto vni = network_of(link);
     if (!vni) continue;
     auto& known = links_of_[*vni];
@@ -134,9 +147,8 @@ Result<std::vector<Vni>> OverlayDevices::find_existing() {
 }
 
 Result<OverlayDevices::Added> OverlayDevices::add(Vni vni) {
-  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(),
-                                [&](const Waiting& one) { return one.vni == vni; }),
-                 waiting_.end());
+  const bool called_off =
+      std::erase_if(waiting_, [&](const Waiting& one) { return one.vni == vni; }) != 0;
   const auto bridge = find_if_there(links_, bridge_name(vni));
   if (!bridge) return bridge.error();
   const auto vxlan = find_if_there(links_, vxlan_name(vni));
@@ -158,6 +170,7 @@ Result<OverlayDevices::Added> OverlayDevices::add(Vni vni) {
   }();
   if (!added) return added.error();
   record(vni, added->link);
+  added->called_off = called_off;
   return added;
 }
 
@@ -170,12 +183,12 @@ void OverlayDevices::record(Vni vni, const OverlayLink& link) {
 
 Result<OverlayLink> OverlayDevices::create(Vni vni) {
   auto made = links_.create_overlay({.bridge_name = bridge_name(vni),
-                                     .bridge = bridge_attributes(options_),
+                                     .bridge = overlay_bridge_attributes(options_),
                                      .bridge_settings = settings(vni, kBridge),
                                      .vxlan_name = vxlan_name(vni),
                                      .vxlan = vxlan_attributes(vni),
                                      .vxlan_settings = settings(vni, kVxlan),
-                                     .vxlan_port = vxlan_port_flags()});
+                                     .vxlan_port = overlay_port_flags()});
   if (!made) return made.error();
   take_ipv6_from_bridge(bridge_name(vni));
   const OverlayLink link{made->bridge.index, made->vxlan.index};
@@ -189,9 +202,9 @@ Result<OverlayDevices::Added> OverlayDevices::adopt(Vni vni, const netlink::Link
                                                     const std::optional<netlink::Link>& vxlan) {
   Added added{{bridge.index, {}}, false};
   take_ipv6_from_bridge(bridge.name);
-  if (const auto wanted = bridge_attributes(options_); bridge.bridge != wanted)
+  if (const auto wanted = overlay_bridge_attributes(options_); bridge.bridge != wanted)
     if (auto status = links_.change_bridge(bridge.index, wanted); !status) return status.error();
-  const bool usable = vxlan && vxlan->vxlan && *vxlan->vxlan == vxlan_attributes(vni);
+  const bool usable = vxlan && difference_of(*vxlan, vni).empty();
   if (usable) {
     added.link.vxlan = vxlan->index;
   } else {
@@ -211,7 +224,7 @@ Result<netlink::Link> OverlayDevices::remake_vxlan(Vni vni, IfIndex bridge) {
   wanted.up = false;
   auto made = links_.create_vxlan(vxlan_name(vni), vxlan_attributes(vni), wanted);
   if (!made) return made.error();
-  if (auto status = links_.set_port_flags(made->index, vxlan_port_flags()); !status)
+  if (auto status = links_.set_port_flags(made->index, overlay_port_flags()); !status)
     return status.error();
   if (auto status = links_.change(made->index, {.up = true}); !status) return status.error();
   return made;
@@ -257,13 +270,34 @@ Result<bool> OverlayDevices::correct(IfIndex index) {
     if (auto status = links_.change(index, wanted.mtu ? only_mtu : wanted); !status)
       return status.error();
   }
-  if (index != links_of_.at(vni).vxlan) return corrected;
   const auto link = links_.find(index);
   if (!link) return link.error();
-  if (has_flags(*link, vxlan_port_flags())) return corrected;
-  if (auto status = links_.set_port_flags(index, vxlan_port_flags()); !status)
+  if (index != links_of_.at(vni).vxlan) {
+    const auto wanted = overlay_bridge_attributes(options_);
+    if (link->bridge == wanted) return corrected;
+    if (auto status = links_.change_bridge(index, wanted); !status) return status.error();
+    return true;
+  }
+  if (link->port && netlink::difference(*link->port, overlay_port_flags()).empty())
+    return corrected;
+  if (auto status = links_.set_port_flags(index, overlay_port_flags()); !status)
     return status.error();
   return true;
+}
+
+// The limit of entries is the operator's: the kernel takes it only for a device that is being made.
+std::string OverlayDevices::difference_of(const netlink::Link& vxlan, Vni vni) const {
+  if (!vxlan.vxlan) return "it has no attributes";
+  auto wanted = vxlan_attributes(vni);
+  wanted.limit = vxlan.vxlan->limit;
+  return netlink::difference(*vxlan.vxlan, wanted);
+}
+
+bool OverlayDevices::is_spoilt(Vni vni) {
+  const auto known = links_of_.find(vni);
+  if (known == links_of_.end()) return false;
+  const auto link = links_.find(known->second.vxlan);
+  return link && !difference_of(*link, vni).empty();
 }
 
 void OverlayDevices::remove_later(Vni vni, TimePoint now) {
@@ -284,6 +318,11 @@ std::optional<Vni> OverlayDevices::remove_due(TimePoint now, std::string* troubl
   waiting_.pop_front();
   if (auto removed = remove_devices(vni); !removed) {
     *trouble = removed.error().message;
+    if (now != TimePoint::max()) {
+      const Waiting again{vni, now + kRemovalRetry};
+      const auto later = [](const Waiting& a, const Waiting& b) { return a.due < b.due; };
+      waiting_.insert(std::upper_bound(waiting_.begin(), waiting_.end(), again, later), again);
+    }
     return std::nullopt;
   }
   return vni;

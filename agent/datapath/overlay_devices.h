@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "agent/datapath/options.h"
+#include "agent/difference.h"
 #include "agent/event.h"
 #include "core/result.h"
 #include "netlink/link.h"
@@ -34,8 +35,12 @@ std::string vxlan_name(Vni vni);
 inline constexpr const char* kAlias = "dove network ";
 std::string overlay_alias(Vni vni);
 MacAddress bridge_mac(Vni vni);
+netlink::BridgeAttributes overlay_bridge_attributes(const DatapathOptions& options);
+netlink::BridgePortFlags overlay_port_flags();  // of the VXLAN device
 // What a device of ours of that name belongs to; empty for any other device.
 std::optional<Vni> network_of(const netlink::Link& link);
+// A device of ours, by its alias and kind, that somebody has given another name.
+bool is_renamed(const netlink::Link& link);
 
 // The devices' own MTU: more than any guest sends. A bridge drops a packet that is longer than the
 // MTU of the port it leaves by, without a word; so it reaches the tunnel, which knows the MTU of
@@ -51,7 +56,8 @@ class OverlayDevices {
 
   struct Added {
     OverlayLink link;
-    bool made = false;  // the VXLAN device is new: its tables are empty
+    bool made = false;        // the VXLAN device is new: its tables are empty
+    bool called_off = false;  // it waited for its removal: its tables are nobody's
   };
   // Makes the devices, or takes them over: what can be changed is made right; a VXLAN device of
   // ours that differs in what cannot be changed is made anew. Calls off a removal. kConflict for a
@@ -74,6 +80,14 @@ class OverlayDevices {
   // Makes a device of ours as it should be where it is not (a foreign hand, or a port with a
   // smaller MTU, which a bridge follows). Whether anything had to be.
   Result<bool> correct(IfIndex index);
+  // Somebody changed of the network's VXLAN device what cannot be put right; add() makes it anew.
+  bool is_spoilt(Vni vni);
+
+  // --- overlay_devices_check.cc
+  // What is not as it should be.
+  std::vector<Difference> differences(Vni vni);
+  // Puts right what can be, as correct().
+  Status mend(Vni vni);
 
  private:
   struct Waiting {
@@ -90,6 +104,9 @@ class OverlayDevices {
   Result<netlink::Link> remake_vxlan(Vni vni, IfIndex bridge);
   Status make_right(Vni vni, const OverlayLink& link);
   Status remove_devices(Vni vni);
+  std::string difference_of(const netlink::Link& vxlan, Vni vni) const;
+  void check_device(const netlink::Link& link, Vni vni, std::vector<Difference>& out) const;
+  void check_kind(const netlink::Link& link, Vni vni, std::vector<Difference>& out) const;
 
   netlink::Links& links_;
   DatapathOptions options_;

@@ -8,12 +8,15 @@
 
 #include "agent/datapath/nft_listing.h"
 #include "agent/datapath/overlay_devices.h"
+#include "agent/datapath/ruleset_text.h"
 
 namespace dove::agent {
 namespace {
 
 // Behind the walls, before every other filter of the host.
 constexpr int kPriority = -340;
+
+constexpr const char* kHook = "bridge dove policies";
 
 struct Family {
   const char* set;
@@ -68,12 +71,18 @@ std::string add_element(const Direction& direction, Vni vni) {
 
 std::string network_chain(const Direction& direction, Vni vni, const MacAddress& router) {
   const auto chain = fmt::format("bridge dove denied-{}-{}", vni.value(), direction.name);
-  std::string text = fmt::format("add chain {0}\nflush chain {0}\n", chain);
+  std::string text = fresh_chain(chain);
   for (const auto& family : kFamilies)
-    text += fmt::format("add rule {} ether {} {} {} {} @{}-{} counter name {} drop\n", chain,
-                        direction.side, router.to_string(), family.match, direction.side,
-                        family.set, vni.value(), direction.counter);
+    text += rule(chain, fmt::format("ether {} {} {} {} @{}-{} counter name {} drop", direction.side,
+                                    router.to_string(), family.match, direction.side, family.set,
+                                    vni.value(), direction.counter));
   return text;
+}
+
+// "dvx100" => 100
+std::optional<Vni> network_of_device(std::string_view name) {
+  constexpr std::string_view kDevice = "dvx";
+  return name.starts_with(kDevice) ? Vni::parse(name.substr(kDevice.size())) : std::nullopt;
 }
 
 }  // namespace
@@ -84,13 +93,16 @@ std::string policy_base() {
     text += fmt::format(
         "add map bridge dove denied_{} {{ type ifname : verdict; }}\nadd counter bridge dove {}\n",
         direction.name, direction.counter);
-  text += fmt::format(
-      "add chain bridge dove policies {{ type filter hook forward priority {}; policy accept; }}\n"
-      "flush chain bridge dove policies\n",
-      kPriority);
-  return text +
-         "add rule bridge dove policies oifname vmap @denied_to\n"
-         "add rule bridge dove policies iifname vmap @denied_from\n";
+  return text;
+}
+
+std::string policy_hook() {
+  return fresh_hook(kHook, "forward", kPriority) + rule(kHook, "oifname vmap @denied_to") +
+         rule(kHook, "iifname vmap @denied_from");
+}
+
+std::string policy_hook_removal() {
+  return fresh_chain(kHook) + fmt::format("delete chain {}\n", kHook);
 }
 
 std::string policy_ruleset(Vni vni, const NetworkPolicy& policy) {
@@ -116,16 +128,22 @@ std::string policy_removal(Vni vni) {
   return text;
 }
 
+std::optional<Vni> policy_network_of(std::string_view object, std::string_view element) {
+  if (!object.starts_with("denied")) return std::nullopt;
+  if (const auto vni = network_of_device(element)) return vni;
+  const auto dash = object.find('-');  // "denied4-100", "denied-100-to"
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto number = object.substr(dash + 1);
+  return Vni::parse(number.substr(0, number.find('-')));
+}
+
 Result<std::set<Vni>> parse_policies(std::string_view json) {
-  constexpr std::string_view kDevice = "dvx";
   std::set<Vni> networks;
   const auto status = each_object(json, "map", [&](const nlohmann::json& map) {
     if (!map.contains("elem")) return;
-    for (const auto& element : map.at("elem")) {
-      const auto device = element.at(0).get<std::string>();
-      if (!device.starts_with(kDevice)) continue;
-      if (const auto vni = Vni::parse(device.substr(kDevice.size()))) networks.insert(*vni);
-    }
+    for (const auto& element : map.at("elem"))
+      if (const auto vni = network_of_device(element.at(0).get<std::string>()))
+        networks.insert(*vni);
   });
   if (!status) return status.error();
   return networks;

@@ -8,9 +8,11 @@
 // carry the router's MAC and is that guest's business.
 //
 // A network's denied subnets are two sets of its own in the table `dove` of the bridge family, and
-// its rules are found by the device's name, so that a network without policies costs nothing.
+// its rules are found by the device's name. The hook that looks is there only while a network has
+// policies: without them nobody's frames pay for it.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -31,9 +33,13 @@ struct NetworkPolicy {
 
 // Precondition: the table is there (ruleset.h).
 std::string policy_base();
-// Preconditions: policy_base() is in force.
+// Preconditions of these: policy_base() is in force.
+std::string policy_hook();
+std::string policy_hook_removal();
 std::string policy_ruleset(Vni vni, const NetworkPolicy& policy);
 std::string policy_removal(Vni vni);
+// The network whose policy a chain or set belongs to, or an element of a map.
+std::optional<Vni> policy_network_of(std::string_view object, std::string_view element);
 
 // What `nft -j list map bridge dove denied_to` says: the networks that have policies.
 Result<std::set<Vni>> parse_policies(std::string_view json);

@@ -1,6 +1,7 @@
 // A guest port's part of the ruleset.
 #include <array>
 
+#include "agent/datapath/learning_ruleset.h"
 #include "agent/datapath/port_security.h"
 #include "agent/datapath/ruleset.h"
 #include "agent/datapath/ruleset_text.h"
@@ -15,7 +16,7 @@ constexpr std::array kPortCounters{"tagged_dropped", "reserved_dropped", "querie
 std::string limited_chain(const WallOptions& options, unsigned number, std::string_view what,
                           const Rate& rate) {
   const auto chain = fmt::format("bridge dove port-{}-{}", number, what);
-  return fmt::format("add chain {0}\nflush chain {0}\n", chain) +
+  return fresh_chain(chain) +
          rule(chain, fmt::format("{} counter name port-{}-{}_dropped drop", limit_over(rate),
                                  number, what)) +
          rule(chain, fmt::format("log group {} snaplen {}", options.log_group, kLogBytes)) +
@@ -37,9 +38,12 @@ class PortChain {
       : port_{port}, own_{fmt::format("port-{}", port.number)} {}
 
   std::string take() {
-    text_ = fmt::format("add chain bridge dove {0}\nflush chain bridge dove {0}\n", own_);
+    text_ = fresh_chain("bridge dove " + own_);
     add("meta mark set meta mark & {:#x} | {:#x}", ~kMarkMask, port_.mark());
-    port_.only ? secured() : open();
+    if (port_.learned)
+      learning();
+    else
+      port_.only ? secured() : open();
     return std::move(text_);
   }
 
@@ -80,6 +84,16 @@ class PortChain {
     add("ether type 0x8035 goto {}-announcements", own_);
   }
 
+  void learning() {
+    drop_reserved();
+    add("ether type ip goto {}-ip4", own_);
+    add("ether type ip6 goto {}-ip6", own_);
+    drop_tagged();
+    add("ether type arp goto {}-arp", own_);
+    add("ether saddr != @{0}-macs goto {0}-unknown", own_);
+    add("ether type 0x8035 goto {}-announcements", own_);
+  }
+
   const WalledPort& port_;
   const std::string own_;
   std::string text_;
@@ -98,16 +112,18 @@ std::string chain_removal(unsigned number) {
   std::vector<std::string> chains{fmt::format("port-{}", number)};
   for (const auto* name : kSecurityChains)
     chains.push_back(fmt::format("port-{}-{}", number, name));
-  for (const auto* name : {"queries", "announcements"})
+  for (const auto* name : {"unknown", "queries", "announcements"})
     chains.push_back(fmt::format("port-{}-{}", number, name));
   std::string text;
-  for (const auto& chain : chains)
-    text += fmt::format("add chain bridge dove {0}\nflush chain bridge dove {0}\n", chain);
+  for (const auto& chain : chains) text += fresh_chain("bridge dove " + chain);
   for (const auto& chain : chains) text += fmt::format("delete chain bridge dove {}\n", chain);
-  for (const auto& [set, type] : kSecuritySets)
+  const auto remove_set = [&](const auto& set) {
     text +=
         fmt::format("add set bridge dove port-{0}-{1} {2}\ndelete set bridge dove port-{0}-{1}\n",
-                    number, set, type);
+                    number, set.first, set.second);
+  };
+  for (const auto& set : kSecuritySets) remove_set(set);
+  for (const auto& set : kLearningSets) remove_set(set);
   return text;
 }
 
@@ -128,6 +144,8 @@ std::string port_ruleset(const WallOptions& options, const WalledPort& port) {
   text += limited_chain(options, port.number, "announcements", options.limits.announcements);
   if (port.only)
     text += add_counters(kSecurityCounters, port.number) + security_chains(options, port);
+  if (port.learned)
+    text += add_counters(kSecurityCounters, port.number) + learning_chains(options, port);
   return text + PortChain{port}.take() + port_elements(port);
 }
 
@@ -138,7 +156,8 @@ std::string port_removal(const WalledPort& port) {
     text += fmt::format("delete element {} dove ports {{ \"{}\" }}\n", table, port.device);
   text += fmt::format("delete element bridge dove walled {{ \"{}\" }}\n", port.device);
   return text + chain_removal(port.number) + counter_removal(kPortCounters, port.number) +
-         counter_removal(kSecurityCounters, port.number);
+         counter_removal(kSecurityCounters, port.number) +
+         counter_removal(kLearningCounters, port.number);
 }
 
 }  // namespace dove::agent

@@ -5,32 +5,10 @@
 #include <algorithm>
 
 #include "agent/datapath/ruleset_text.h"
+#include "core/link_local.h"
 
 namespace dove::agent {
 namespace {
-
-constexpr const char* kNeighbourDiscovery =
-    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }";
-// What a host says before it has an address.
-constexpr const char* kFromNobody =
-    "icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, "
-    "mld2-listener-report }";
-constexpr const char* kEthernetArp = "arp htype 1 arp ptype ip arp hlen 6 arp plen 4";
-
-// Flags ff:fe in the middle and the universal bit turned: 02:00:00:00:00:01 => fe80::ff:fe00:1.
-IpAddress link_local_of(const MacAddress& mac) {
-  const auto& m = mac.bytes();
-  const std::array<std::uint8_t, 16> bytes{
-      0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<std::uint8_t>(m[0] ^ 2U),
-      m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
-  return *IpAddress::from_wire(std::as_bytes(std::span{bytes}));
-}
-
-std::string hex(std::span<const std::byte> wire) {
-  std::string text;
-  for (const auto byte : wire) text += fmt::format("{:02x}", byte);
-  return text;
-}
 
 class SecurityText {
  public:
@@ -50,8 +28,7 @@ class SecurityText {
     add_elements("own4", own4_);
     add_elements("own6", own6_);
     for (const auto* chain : kSecurityChains)
-      text_ += fmt::format("add chain bridge dove {0}-{1}\nflush chain bridge dove {0}-{1}\n",
-                           port_, chain);
+      text_ += fresh_chain(fmt::format("bridge dove {}-{}", port_, chain));
     ipv4();
     ipv6();
     arp();

@@ -20,11 +20,11 @@ IpAddress unspecified(const IpAddress& of_family) {
   return of_family.is_v4() ? IpAddress::v4(0) : *IpAddress::parse("::");
 }
 
-bool is_absent(const std::error_code& error) {
+}  // namespace
+
+bool Programmer::is_absent(const std::error_code& error) {
   return error == std::errc::no_such_file_or_directory || error == std::errc::address_not_available;
 }
-
-}  // namespace
 
 Result<Programmer> Programmer::open(const Vtep& local) {
   auto batch = netlink::Batch::open();
@@ -41,7 +41,9 @@ Programmer::Programmer(netlink::Batch batch, netlink::Query query, const Vtep& l
       nowhere_{unspecified(local.address)} {}
 
 void Programmer::add_network(Vni vni, IfIndex vxlan) {
-  networks_.insert_or_assign(vni, Network{.vxlan = vxlan});
+  Network network;
+  network.vxlan = vxlan;
+  networks_.insert_or_assign(vni, std::move(network));
 }
 
 bool Programmer::has(Vni vni, IfIndex vxlan) const {
@@ -50,22 +52,6 @@ bool Programmer::has(Vni vni, IfIndex vxlan) const {
 }
 
 void Programmer::remove_network(Vni vni) { networks_.erase(vni); }
-
-FdbEntry Programmer::entry_to(const Network& network, const MacAddress& mac,
-                              const Vtep& vtep) const {
-  return {.device = network.vxlan,
-          .mac = mac,
-          .destination = vtep.address,
-          .port = vtep.port == port_ ? std::uint16_t{0} : vtep.port,
-          .state = mac.is_multicast() ? State::kPermanent : State::kReachable};
-}
-
-FdbEntry Programmer::entry_to_nowhere(const Network& network, const MacAddress& mac) const {
-  return {.device = network.vxlan,
-          .mac = mac,
-          .destination = nowhere_,
-          .state = mac.is_multicast() ? State::kPermanent : State::kStatic};
-}
 
 void Programmer::enqueue(Change how, const FdbEntry& entry, Pending pending) {
   netlink::add(batch_, how, entry);
@@ -88,6 +74,7 @@ Status Programmer::set_punt(Vni vni, const IpAddress& gateway, IfIndex via) {
                         .destination = gateway,
                         .via = via,
                         .state = State::kPermanent};
+  network.punt = wanted;
   const auto adopted = std::exchange(network.punts, {wanted});
   const bool through_another =
       std::any_of(adopted.begin(), adopted.end(), [&](const auto& old) { return old.via != via; });
@@ -102,11 +89,13 @@ Status Programmer::set_punt(Vni vni, const IpAddress& gateway, IfIndex via) {
 Status Programmer::clear_punt(Vni vni) {
   const auto found = networks_.find(vni);
   if (found == networks_.end()) return {};
+  found->second.punt.reset();
   if (!std::exchange(found->second.punts, {}).empty()) delete_default(found->second);
   return batch_.commit_all("stop the punt of network " + vni.to_string());
 }
 
 std::vector<RefusedChange> Programmer::apply(std::span<const KernelChange> changes) {
+  const auto began = std::chrono::steady_clock::now();
   std::vector<RefusedChange> refused;
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const auto network = networks_.find(network_of(changes[i]));
@@ -118,7 +107,19 @@ std::vector<RefusedChange> Programmer::apply(std::span<const KernelChange> chang
   commit(refused);
   counters_.changes += changes.size();
   counters_.refusals += refused.size();
+  counters_.batch_size.add(changes.size());
+  counters_.batch_time.add(std::chrono::steady_clock::now() - began);
   return refused;
+}
+
+TableSizes Programmer::sizes() const {
+  TableSizes sizes;
+  for (const auto& [vni, network] : networks_) {
+    sizes.remotes += network.remotes.size();
+    sizes.locals += network.locals.size();
+    sizes.neighbours += network.neighbours.size() + network.router.gateways.size();
+  }
+  return sizes;
 }
 
 void Programmer::commit(std::vector<RefusedChange>& refused) {
@@ -139,10 +140,10 @@ void Programmer::write(const SetFdb& change, Network& network, std::size_t index
   const MacAddress& mac = change.key.mac;
   network.locals.erase(mac);
   network.unconfirmed.erase(mac);
-  network.remotes.insert(mac);
-  FdbEntry entry = entry_to(network, mac, change.vtep);
-  entry.vni = change.target;
-  enqueue(Change::kReplace, entry, {index, false, [&network, mac] { network.remotes.erase(mac); }});
+  const Remote remote{change.vtep, change.target};
+  network.remotes.insert_or_assign(mac, remote);
+  enqueue(Change::kReplace, form(network).to(mac, remote),
+          {index, false, [&network, mac] { network.remotes.erase(mac); }});
 }
 
 void Programmer::write(const SetLocalFdb& change, Network& network, std::size_t index) {
@@ -150,7 +151,7 @@ void Programmer::write(const SetLocalFdb& change, Network& network, std::size_t 
   network.locals.insert(mac);
   network.unconfirmed.erase(mac);
   network.remotes.erase(mac);
-  enqueue(Change::kReplace, entry_to_nowhere(network, mac), {index});
+  enqueue(Change::kReplace, form(network).to_nowhere(mac), {index});
 }
 
 void Programmer::write(const DeleteFdb& change, Network& network, std::size_t index) {
@@ -163,9 +164,8 @@ void Programmer::write(const DeleteFdb& change, Network& network, std::size_t in
 
 void Programmer::write(const SetNeighbour& change, Network& network, std::size_t index) {
   const IpAddress& ip = change.key.ip;
-  network.neighbours.insert(ip);
-  netlink::add(batch_, Change::kReplace,
-               netlink::NeighbourEntry{.device = network.vxlan, .ip = ip, .mac = change.mac});
+  network.neighbours.insert_or_assign(ip, change.mac);
+  netlink::add(batch_, Change::kReplace, form(network).neighbour(ip, change.mac));
   pending_.push_back({index, false, [&network, ip] { network.neighbours.erase(ip); }});
 }
 
@@ -178,7 +178,7 @@ void Programmer::write(const DeleteNeighbour& change, Network& network, std::siz
 
 void Programmer::append(const MacKey& key, Network& network, const Vtep& vtep, std::size_t index) {
   network.lists[key.mac].insert(vtep);
-  enqueue(Change::kAppend, entry_to(network, key.mac, vtep),
+  enqueue(Change::kAppend, form(network).to(key.mac, {vtep, {}}),
           {index, false, [&network, mac = key.mac, vtep] { network.lists[mac].erase(vtep); }});
 }
 
@@ -197,15 +197,22 @@ void Programmer::write(const SetGroup& change, Network& network, std::size_t ind
 
   if (!absent && has.empty()) drop_list(key.mac, network, index);
   network.lists[key.mac];
+  std::optional<FdbEntry> punted;
+  if (has.empty() && wanted.size() > 1) punted = network.punt;
+  if (punted) {
+    punted->mac = key.mac;
+    enqueue(Change::kAppend, *punted, {index});
+  }
   for (const auto& vtep : wanted)
     if (has.count(vtep) == 0) append(key, network, vtep, index);
+  if (punted) enqueue(Change::kDelete, *punted, {index, true});
   if (wanted.empty())
-    enqueue(Change::kAppend, entry_to_nowhere(network, key.mac),
+    enqueue(Change::kAppend, form(network).to_nowhere(key.mac),
             {index, false, [&network, mac = key.mac] { network.lists.erase(mac); }});
   for (const auto& vtep : has) {
     if (wanted.count(vtep) != 0) continue;
     network.lists[key.mac].erase(vtep);
-    enqueue(Change::kDelete, entry_to(network, key.mac, vtep), {index, true});
+    enqueue(Change::kDelete, form(network).to(key.mac, {vtep, {}}), {index, true});
   }
 }
 
@@ -232,7 +239,7 @@ void Programmer::adopt_entry(Vni vni, Network& network, const FdbEntry& entry,
     network.locals.insert(entry.mac);
     network.unconfirmed.insert(entry.mac);
   } else {
-    network.remotes.insert(entry.mac);
+    network.remotes.insert_or_assign(entry.mac, Remote{vtep, entry.vni});
     adopted.fdb.push_back({{vni, entry.mac}, vtep, entry.vni});
   }
 }
@@ -244,7 +251,7 @@ void Programmer::adopt_neighbour(Vni vni, Network& network, const netlink::Neigh
     network.router.gateways.push_back(entry.ip);
     return;
   }
-  network.neighbours.insert(entry.ip);
+  network.neighbours.insert_or_assign(entry.ip, entry.mac);
   adopted.neighbours.push_back({{vni, entry.ip}, entry.mac});
 }
 
@@ -273,6 +280,18 @@ void Programmer::forget_unconfirmed() {
   (void)apply(changes);
 }
 
+Status Programmer::clear(Vni vni) {
+  const auto held = adopt(vni);
+  if (!held) return held.error();
+  std::vector<KernelChange> changes;
+  for (const auto& neighbour : held->neighbours) changes.push_back(DeleteNeighbour{neighbour.key});
+  for (const auto& entry : held->fdb) changes.push_back(DeleteFdb{entry.key});
+  for (const auto& group : held->groups) changes.push_back(DeleteGroup{group.key});
+  for (const auto& mac : networks_.at(vni).unconfirmed) changes.push_back(DeleteFdb{{vni, mac}});
+  (void)apply(changes);
+  return {};
+}
+
 bool Programmer::is_lost(const MacKey& key) {
   const auto found = networks_.find(key.vni);
   if (found == networks_.end() || found->second.remotes.count(key.mac) == 0) return false;
@@ -289,65 +308,6 @@ bool Programmer::is_lost(const IpKey& key) {
   if (!entry || entry->has_value()) return false;
   found->second.neighbours.erase(key.ip);
   return true;
-}
-
-std::optional<KernelChange> Programmer::repair(const MacKey& key,
-                                               const std::optional<IpAddress>& gone) {
-  const auto found = networks_.find(key.vni);
-  if (found == networks_.end()) return std::nullopt;
-  auto& network = found->second;
-  if (network.locals.count(key.mac) != 0) {
-    ++counters_.repairs;
-    return SetLocalFdb{key};
-  }
-  const auto list = network.lists.find(key.mac);
-  if (list == network.lists.end()) return std::nullopt;
-
-  const std::vector<Vtep> wanted(list->second.begin(), list->second.end());
-  for (const auto& vtep : wanted)
-    if (vtep.address == gone) list->second.erase(vtep);
-  if (wanted.empty() || list->second.size() != wanted.size()) ++counters_.repairs;
-  if (list->second.empty()) network.lists.erase(list);
-  return SetGroup{key, wanted};
-}
-
-Result<Programmer::Missing> Programmer::reconcile(Vni vni) {
-  const auto found = networks_.find(vni);
-  if (found == networks_.end()) return Missing{};
-  const Network before = found->second;
-  found->second = Network{.vxlan = before.vxlan};
-  const auto present = adopt(vni);
-  if (!present) {
-    found->second = before;
-    return present.error();
-  }
-
-  return restore(vni, before);
-}
-
-Programmer::Missing Programmer::move_network(Vni vni, IfIndex vxlan) {
-  const Network before = std::exchange(networks_[vni], Network{.vxlan = vxlan});
-  return restore(vni, before);
-}
-
-// What was there before and is not there now.
-Programmer::Missing Programmer::restore(Vni vni, const Network& before) {
-  Network& now = networks_.at(vni);
-  Missing missing;
-  for (const auto& mac : before.remotes)
-    if (now.remotes.count(mac) == 0) missing.fdb.push_back({vni, mac});
-  for (const auto& ip : before.neighbours)
-    if (now.neighbours.count(ip) == 0) missing.neighbours.push_back({vni, ip});
-
-  std::vector<KernelChange> changes;
-  for (const auto& [mac, list] : before.lists)
-    changes.push_back(SetGroup{{vni, mac}, {list.begin(), list.end()}});
-  for (const auto& mac : before.locals)
-    if (now.locals.count(mac) == 0) changes.push_back(SetLocalFdb{{vni, mac}});
-  now.locals = before.locals;
-  now.unconfirmed = before.unconfirmed;
-  (void)apply(changes);
-  return missing;
 }
 
 }  // namespace dove::agent

@@ -8,8 +8,11 @@
 // A list is changed by what differs, additions first. The empty list is the single destination
 // 0.0.0.0 (over IPv6 ::), to which the kernel sends nothing. The kernel cannot take 0.0.0.0 out of
 // a list (it takes the whole list), so the first real destination comes right behind a deletion, in
-// one batch: a frame in between is punted like one of a new group. Every other change has no such
-// moment, and none ever has a second copy.
+// one batch: a frame in between is punted like one of a new group. A list that is made of several
+// destinations comes to be one by one; until it is whole its frames are punted besides, so that one
+// in between, which follows the first of a new group within microseconds, may come twice to some,
+// but never fails to come to others. Without a punt (miss notifications) it may. Every other change
+// has no such moment, and none has a second copy.
 //
 // The network's router, which is nowhere: its gateway addresses are neighbours, so that the kernel
 // answers for them, and its MAC is an entry with the flag `router`, at which the kernel routes
@@ -26,12 +29,13 @@
 #include <set>
 #include <span>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "agent/action.h"
 #include "agent/datapath/datapath.h"
+#include "agent/datapath/tables.h"
 #include "agent/router.h"
+#include "core/histogram.h"
 #include "core/result.h"
 #include "netlink/batch.h"
 #include "netlink/neighbour.h"
@@ -44,7 +48,9 @@ class Programmer {
   struct Counters {
     std::uint64_t changes = 0;
     std::uint64_t refusals = 0;
-    std::uint64_t repairs = 0;  // entries that repair() had to put back
+    std::uint64_t mended = 0;  // rows that a foreign hand changed or took, by mend()
+    Histogram batch_time{kTimeBounds};
+    Histogram batch_size{kSizeBounds};  // changes
   };
 
   // `local` is the VXLAN devices' own VTEP: another's port is given with each entry where it
@@ -78,8 +84,6 @@ class Programmer {
   // Makes the network's router this one, or none when it has no gateways. May be repeated: what is
   // there already is written again.
   Status set_router(Vni vni, const Router& router, const Unrouted& unrouted);
-  // Whether the kernel needs this entry for the router.
-  bool is_router(const MacKey& key) const;
   bool is_gateway(const IpKey& key) const;
 
   // In order. The result names what was refused; deleting what is absent is not.
@@ -90,32 +94,43 @@ class Programmer {
   // because such a MAC would never miss.
   Result<Datapath::Adopted> adopt(Vni vni);
   void forget_unconfirmed();
+  // What the tables of a network still hold of an earlier time goes, but for the punt and the
+  // router, which are corrected by the next set_punt() and set_router().
+  Status clear(Vni vni);
 
   // The kernel has told that this is gone. True: it was installed and nobody put it there again, so
   // it is lost (aged, or taken by a foreign hand); the mirror forgets it. Our own deletions, which
   // the kernel tells like anybody's, are false.
   bool is_lost(const MacKey& key);
   bool is_lost(const IpKey& key);
-  // What puts back a local guest's entry or a destination of a list, of which the kernel has told
-  // that it is gone; empty when it is not ours to put back.
-  std::optional<KernelChange> repair(const MacKey& key, const std::optional<IpAddress>& gone);
-  // Deletions may have been lost: compares a network's tables with the mirror, puts back lists and
-  // local guests' entries, and tells what else is missing. Takes as long as a dump.
-  Result<Missing> reconcile(Vni vni);
+
+  // --- the comparison of a network's tables with the mirror
+  // At once, for as long as a dump takes; TableAudit does it in slices.
+  Result<std::vector<TableDifference>> differences(Vni vni);
+  // Empty when there is no such network; valid until it is removed.
+  struct Mirror {
+    const Tables& tables;
+    EntryForm form;
+  };
+  std::optional<Mirror> mirror(Vni vni) const;
+  // Who is named by the kernel's word of a neighbour that we made.
+  std::uint32_t port_id() const noexcept { return batch_.port_id(); }
+  struct Mended {
+    Missing missing;  // aged, or taken: no longer in the mirror
+    // Of each difference: no error when it is none any more.
+    std::vector<std::error_code> verdicts;
+  };
+  Mended mend(Vni vni, const std::vector<TableDifference>& differences);
 
   const Counters& counters() const noexcept { return counters_; }
+  TableSizes sizes() const;
 
  private:
-  using List = std::set<Vtep>;  // real destinations; empty: the kernel's 0.0.0.0
-  struct Network {
+  using List = Tables::List;
+  struct Network : Tables {
     IfIndex vxlan{};
-    std::map<MacAddress, List> lists;
-    std::set<MacAddress> locals;
-    std::unordered_set<MacAddress> remotes;
-    std::unordered_set<IpAddress> neighbours;
     std::set<MacAddress> unconfirmed;      // of `locals`: adopted
     std::vector<netlink::FdbEntry> punts;  // all-zero entries, as far as known
-    Router router;                         // without gateways: none
   };
   // What one request of the batch stands for.
   struct Pending {
@@ -139,12 +154,13 @@ class Programmer {
   void append(const MacKey& key, Network& network, const Vtep& vtep, std::size_t index);
   void drop_list(const MacAddress& mac, Network& network, std::size_t index);
   void commit(std::vector<RefusedChange>& refused);
-  Missing restore(Vni vni, const Network& before);
+  static bool is_absent(const std::error_code& error);
+  std::vector<std::error_code> carry_out(const std::vector<TableChange>& changes);
+  bool forget(Vni vni, Network& network, const TableDifference& aged, Missing& missing);
+  EntryForm form(const Network& network) const { return {network.vxlan, port_, nowhere_}; }
 
   void adopt_neighbour(Vni vni, Network& network, const netlink::NeighbourEntry& entry,
                        Datapath::Adopted& adopted) const;
-  netlink::FdbEntry entry_to(const Network& network, const MacAddress& mac, const Vtep& vtep) const;
-  netlink::FdbEntry entry_to_nowhere(const Network& network, const MacAddress& mac) const;
   void adopt_entry(Vni vni, Network& network, const netlink::FdbEntry& entry,
                    Datapath::Adopted& adopted) const;
 

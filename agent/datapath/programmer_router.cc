@@ -19,27 +19,22 @@ Status Programmer::set_router(Vni vni, const Router& router, const Unrouted& unr
                  netlink::FdbEntry{.device = network.vxlan, .mac = before.mac});
   // What is taken away may be absent: somebody else was faster.
   (void)batch_.commit();
+  network.router_entry.reset();
   if (router.gateways.empty()) {
     network.router = {};
     return {};
   }
-  netlink::add(batch_, Change::kReplace,
-               netlink::FdbEntry{.device = network.vxlan,
-                                 .mac = router.mac,
-                                 .destination = unrouted.destination,
-                                 .via = unrouted.via,
-                                 .state = netlink::State::kStatic,
-                                 .flags = NTF_SELF | NTF_ROUTER});
+  network.router_entry = netlink::FdbEntry{.device = network.vxlan,
+                                           .mac = router.mac,
+                                           .destination = unrouted.destination,
+                                           .via = unrouted.via,
+                                           .state = netlink::State::kStatic,
+                                           .flags = NTF_SELF | NTF_ROUTER};
+  netlink::add(batch_, Change::kReplace, *network.router_entry);
   for (const auto& ip : router.gateways)
     netlink::add(batch_, Change::kReplace,
                  netlink::NeighbourEntry{.device = network.vxlan, .ip = ip, .mac = router.mac});
   return batch_.commit_all("make the router of network " + vni.to_string());
-}
-
-bool Programmer::is_router(const MacKey& key) const {
-  const auto found = networks_.find(key.vni);
-  return found != networks_.end() && !found->second.router.gateways.empty() &&
-         found->second.router.mac == key.mac;
 }
 
 bool Programmer::is_gateway(const IpKey& key) const {

@@ -33,6 +33,7 @@ Result<bool> PuntReader::read(TimePoint now, const std::function<void(PuntedFram
 PuntReader::Counters PuntReader::counters() const noexcept {
   Counters counters = counters_;
   counters.malformed = assembler_.counters().malformed;
+  counters.given_up = assembler_.counters().incomplete + assembler_.counters().crowded;
   return counters;
 }
 

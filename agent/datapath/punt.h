@@ -20,11 +20,12 @@ namespace dove::agent {
 class PuntReader {
  public:
   // Packets read in one turn of the loop: enough to be fast, too few to starve the rest of it.
-  static constexpr std::size_t kPerTurn = 64;
+  static constexpr std::size_t kPerTurn = 128;
   struct Counters {
     std::uint64_t packets = 0;
     std::uint64_t malformed = 0;
-    std::uint64_t ignored = 0;  // of the other IP version, the TUN's own chatter
+    std::uint64_t given_up = 0;  // datagrams that were not complete in time, or had no room
+    std::uint64_t ignored = 0;   // of the other IP version, the TUN's own chatter
   };
 
   // `tun` must outlive it; `mtu` is its MTU, `family` of the fabric.

@@ -48,9 +48,19 @@ Status check_unused(netlink::Query& query, const Prefix& prefix, IfIndex own) {
   for (const auto& address : *addresses)
     if (address.device != own && prefix.contains(address.ip))
       return Error{ErrorCode::kConflict,
-                   fmt::format("the punt's addresses {} are in use on this host ({}): choose "
-                               "others with --punt-prefix",
-                               prefix.to_string(), address.ip.to_string())};
+                   fmt::format("the punt's addresses {} are in use on this host ({} at the device "
+                               "with index {}): remove them there",
+                               prefix.to_string(), address.ip.to_string(),
+                               static_cast<unsigned>(address.device))};
+  return {};
+}
+
+Status remove_renamed(netlink::Links& links) {
+  const auto all = links.all();
+  if (!all) return all.error();
+  for (const auto& link : *all)
+    if (is_renamed_punt(link))
+      if (auto removed = links.remove(link.index); !removed) return removed;
   return {};
 }
 
@@ -63,12 +73,17 @@ Error foreign(const netlink::Link& link) {
 
 }  // namespace
 
+bool is_renamed_punt(const netlink::Link& link) {
+  return link.alias == kPuntAlias && link.kind == "tun" && link.name != kPuntDevice;
+}
+
 Prefix default_punt_prefix(const IpAddress& vtep) {
   return *Prefix::parse(vtep.is_v4() ? "169.254.77.64/31" : "100::/127");
 }
 
 Result<PuntDevice> PuntDevice::open(netlink::Links& links, netlink::Query& query,
                                     const Prefix& prefix, std::uint32_t mtu) {
+  if (auto removed = remove_renamed(links); !removed) return removed.error();
   const auto present = links.find(kPuntDevice);
   if (present && (present->kind != "tun" || present->alias != kPuntAlias)) return foreign(*present);
   if (auto unused = check_unused(query, prefix, present ? present->index : IfIndex{}); !unused)

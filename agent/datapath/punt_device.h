@@ -24,6 +24,8 @@ inline constexpr const char* kPuntAlias = "dove punt";
 
 // The default for a fabric of the VTEP's family.
 Prefix default_punt_prefix(const IpAddress& vtep);
+// A dvpunt, by its alias and kind, that somebody has given another name.
+bool is_renamed_punt(const netlink::Link& link);
 
 class PuntDevice {
  public:

@@ -7,6 +7,8 @@ namespace {
 
 constexpr unsigned kStartupQueries = 2;  // RFC 3376 8.7
 constexpr unsigned kStartupPart = 4;     // of the interval, between them
+// There are few guests at a port, and until they answer nothing reaches them.
+constexpr std::chrono::milliseconds kStartupResponse{1000};
 
 QueryTimes times_of(std::chrono::seconds interval) {
   const QueryTimes usual;
@@ -31,17 +33,19 @@ void Querier::add(IfIndex port, const MacAddress& source, TimePoint now) {
   ports_.insert_or_assign(port, Port{source, now, kStartupQueries});
 }
 
-void Querier::ask(IfIndex port, const MacAddress& source) {
-  const auto igmp = build_igmp_query(source, times_);
-  const auto mld = build_mld_query(source, times_);
-  const std::array<netlink::OutgoingFrame, 2> frames{{{port, igmp}, {port, mld}}};
+void Querier::ask(IfIndex index, const Port& port) {
+  auto times = times_;
+  if (port.startup > 0) times.response = std::min(times.response, kStartupResponse);
+  const auto igmp = build_igmp_query(port.source, times);
+  const auto mld = build_mld_query(port.source, times);
+  const std::array<netlink::OutgoingFrame, 2> frames{{{index, igmp}, {index, mld}}};
   sent_ += socket_.send(frames).sent;
 }
 
 void Querier::run(TimePoint now) {
   for (auto& [index, port] : ports_) {
     if (port.due > now) continue;
-    ask(index, port.source);
+    ask(index, port);
     if (port.startup > 0) --port.startup;
     port.due = now + (port.startup > 0 ? TimePoint::duration{times_.interval} / kStartupPart
                                        : TimePoint::duration{times_.interval});

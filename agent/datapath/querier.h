@@ -1,6 +1,7 @@
 // The multicast querier of the guests' ports: asks each guest, out of its own port, which groups it
 // listens to, so that the bridge, which hears the answers, does not forget who listens. A port is
-// asked at once when it is added, again soon after, and then every interval, each on its own beat.
+// asked at once when it is added, again soon after, and then every interval, each on its own beat;
+// the first times it has but a second to answer.
 //
 // Belongs to the loop thread. Time is an argument.
 #pragma once
@@ -38,7 +39,7 @@ class Querier {
 
   Querier(netlink::PacketSocket socket, const QueryTimes& times)
       : socket_{std::move(socket)}, times_{times} {}
-  void ask(IfIndex port, const MacAddress& source);
+  void ask(IfIndex index, const Port& port);
 
   netlink::PacketSocket socket_;
   QueryTimes times_;

@@ -25,12 +25,23 @@ Result<Resender> Resender::open(const IpAddress& source) {
 
 void Resender::send(std::span<Resend> resends) {
   collect(resends);
+  if (items_.size() < kShortestRun)
+    put_off(items_);
+  else
+    send_in_runs();
+  send_one_by_one();
+}
+
+void Resender::send_in_runs() {
+  for (auto& item : items_) item.plain = parse_plain(item.packet);
+  const auto by_host = [](const Item& a, const Item& b) { return a.to < b.to; };
+  if (!std::is_sorted(items_.begin(), items_.end(), by_host))
+    std::stable_sort(items_.begin(), items_.end(), by_host);
   for (Items left{items_}; !left.empty();) {
     const Items run = left.first(run_length(left));
     left = left.subspan(run.size());
     if (run.size() < kShortestRun || !send_together(run)) put_off(run);
   }
-  send_one_by_one();
 }
 
 void Resender::collect(std::span<Resend> resends) {
@@ -43,11 +54,7 @@ void Resender::collect(std::span<Resend> resends) {
         continue;
       }
       items_.push_back({std::move(packet), resend.vtep, std::nullopt});
-      items_.back().plain = parse_plain(items_.back().packet);
     }
-  const auto by_host = [](const Item& a, const Item& b) { return a.to < b.to; };
-  if (!std::is_sorted(items_.begin(), items_.end(), by_host))
-    std::stable_sort(items_.begin(), items_.end(), by_host);
 }
 
 // Of those at the front that can go together; at least 1.

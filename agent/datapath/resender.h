@@ -40,13 +40,14 @@ class Resender {
   struct Item {
     std::vector<std::byte> packet;
     Vtep to;
-    std::optional<PlainDatagram> plain;  // of `packet`
+    std::optional<PlainDatagram> plain;  // of `packet`, once it was looked at
   };
   using Items = std::span<Item>;
 
   Resender(netlink::RawSocket raw, netlink::SegmentSocket segments)
       : raw_{std::move(raw)}, segments_{std::move(segments)} {}
   void collect(std::span<Resend> resends);
+  void send_in_runs();
   static std::size_t run_length(Items items);
   bool send_together(Items run);
   void put_off(Items items);

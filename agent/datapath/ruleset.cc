@@ -8,6 +8,7 @@
 
 #include "agent/datapath/nft_listing.h"
 #include "agent/datapath/ruleset_text.h"
+#include "core/quoted.h"
 
 namespace dove::agent {
 namespace {
@@ -18,16 +19,13 @@ constexpr int kPriority = -350;
 constexpr int kRawPriority = -300;
 
 constexpr std::array kHostCounters{
-    "inet host_input",    "inet host_forward",  "inet foreign_punt",
-    "inet punts_dropped", "inet foreign_vxlan", "inet strangers_dropped",
-    "arp host_arp",       "bridge host_frame",  "bridge unwalled"};
+    "inet host_input",   "inet host_forward",  "inet foreign_punt",      "inet punts_dropped",
+    "inet punts_astray", "inet foreign_vxlan", "inet strangers_dropped", "arp host_arp",
+    "bridge host_frame", "bridge unwalled"};
 
 std::string add_chain(std::string_view table, std::string_view name, std::string_view hook,
                       int priority = kPriority) {
-  return fmt::format(
-      "add chain {0} dove {1} {{ type filter hook {2} priority {3}; policy accept; }}\n"
-      "flush chain {0} dove {1}\n",
-      table, name, hook, priority);
+  return fresh_hook(fmt::format("{} dove {}", table, name), hook, priority);
 }
 
 const char* ip_word(const WallOptions& options) { return options.vtep.is_v4() ? "ip" : "ip6"; }
@@ -68,6 +66,8 @@ std::string tables() {
   return text;
 }
 
+std::string is_unmarked() { return fmt::format("meta mark & {:#x} == 0", kMarkMask); }
+
 std::string inet_rules(const WallOptions& options) {
   std::string text = add_chain("inet", "input", "input");
   for (const auto* from : {R"("dvbr*")", "@ports", R"("dvpunt")"})
@@ -80,24 +80,33 @@ std::string inet_rules(const WallOptions& options) {
                        tunnel_to(options), ip_word(options), vtep_set(options)));
 
   text += add_chain("inet", "forward", "forward");
-  for (const auto* path :
-       {R"(iifname "dvbr*" oifname != "dvbr*")", R"(iifname != "dvbr*" oifname "dvbr*")",
-        "iifname @ports", R"(iifname "dvpunt")", R"(oifname "dvpunt")"})
+  // With br_netfilter what is bridged between guests comes here as well.
+  text += rule("inet dove forward", R"(iifname "dvbr*" oifname "dvbr*" accept)");
+  for (const auto* path : {R"(iifname "dvbr*")", R"(oifname "dvbr*")", "iifname @ports",
+                           R"(iifname "dvpunt")", R"(oifname "dvpunt")"})
     text += rule("inet dove forward", fmt::format("{} counter name host_forward drop", path));
 
-  const auto unmarked = fmt::format("meta mark & {:#x} == 0", kMarkMask);
-  text += add_chain("inet", "output", "output");
+  // What carries a guest's mark is judged by its limit alone: the tunnel's own path is the short
+  // one.
+  text += fresh_chain("inet dove unmarked");
+  text += rule("inet dove unmarked", R"(oifname "dvpunt" counter name foreign_punt drop)");
   // A bridge that listens to IGMP joins a group of its own, and would tell the guests.
-  text += rule("inet dove output", R"(oifname "dvbr*" ip protocol igmp drop)");
-  text += rule("inet dove output",
-               fmt::format(R"(oifname "dvpunt" {} counter name foreign_punt drop)", unmarked));
+  text += rule("inet dove unmarked", R"(oifname "dvbr*" ip protocol igmp drop)");
+  text += rule("inet dove unmarked",
+               fmt::format("udp dport {} meta skuid != {} counter name foreign_vxlan drop",
+                           options.vxlan_port, options.uid));
+  text += add_chain("inet", "output", "output");
+  text += rule("inet dove output", is_unmarked() + " goto unmarked");
   text += rule("inet dove output",
                fmt::format(R"(oifname "dvpunt" update @punts {{ meta mark & {:#x} {} }} )"
                            "counter name punts_dropped drop",
                            kMarkMask, limit_over(options.limits.punts)));
-  text += rule("inet dove output",
-               fmt::format("udp dport {} {} meta skuid != {} counter name foreign_vxlan drop",
-                           options.vxlan_port, unmarked, options.uid));
+  // It has lost its address, perhaps. Over IPv4 the `via dvpunt` of the entry is enough; IPv6 takes
+  // another device that has a way before the one that is named.
+  if (options.punt && options.vtep.is_v6())
+    text += rule("inet dove output",
+                 fmt::format(R"(ip6 daddr {} oifname != "dvpunt" counter name punts_astray drop)",
+                             options.punt->to_string()));
   return text;
 }
 
@@ -112,10 +121,13 @@ std::string arp_rules() {
 std::string bridge_rules() {
   std::string text = add_chain("bridge", "prerouting", "prerouting");
   text += rule("bridge dove prerouting", "iifname vmap @walled");
+  // Every frame between guests passes here: names of devices are looked at as seldom as can be.
+  text += fresh_chain("bridge dove from_tunnel");
+  text += rule("bridge dove from_tunnel", "oifname != @ports counter name unwalled drop");
   text += add_chain("bridge", "forward", "forward");
-  for (const auto* path :
-       {R"(oifname "dvx*" iifname != @ports)", R"(iifname "dvx*" oifname != @ports)"})
-    text += rule("bridge dove forward", fmt::format("{} counter name unwalled drop", path));
+  text += rule("bridge dove forward", R"(iifname "dvx*" goto from_tunnel)");
+  text +=
+      rule("bridge dove forward", is_unmarked() + R"( oifname "dvx*" counter name unwalled drop)");
   text += add_chain("bridge", "input", "input");
   for (const auto* from : {R"("dvx*")", "@ports"})
     text += rule("bridge dove input", fmt::format("iifname {} counter name host_frame drop", from));
@@ -152,9 +164,9 @@ Status check_device_name(std::string_view name) {
   const bool length = !name.empty() && name.size() <= 15 && name != "." && name != "..";
   if (length && name.find_first_not_of(kAllowed) == std::string_view::npos) return {};
   return Error{ErrorCode::kInvalid,
-               fmt::format("\"{}\" cannot be a port: expected a device name of 1 to 15 "
+               fmt::format("{} cannot be a port: expected a device name of 1 to 15 "
                            "letters, digits and ._-@+#=,~",
-                           name)};
+                           quoted(name))};
 }
 
 std::string base_ruleset(const WallOptions& options) {
@@ -179,6 +191,13 @@ std::string known_vteps(const WallOptions& options, const std::set<IpAddress>& a
 std::string known_vteps(const WallOptions& options, const VtepChange& change) {
   return vtep_elements(options, "add", change.add) + vtep_elements(options, "add", change.remove) +
          vtep_elements(options, "delete", change.remove);
+}
+
+std::string no_ports() {
+  std::string text = "flush map bridge dove walled\n";
+  for (const auto* table : {"inet", "arp", "bridge"})
+    text += fmt::format("flush set {} dove ports\n", table);
+  return text;
 }
 
 std::string removal() {

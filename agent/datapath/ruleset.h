@@ -21,7 +21,8 @@
 // forward but hands to the host as coming from the port itself. With port security it also drops,
 // counted by cause, what does not come from the guest's own MAC and addresses, what claims
 // another's address in ARP or neighbour discovery, and what only a DHCP server or a router says
-// (port_security.h).
+// (port_security.h); at a port that learns who is behind it, what nobody it has learned may say
+// (learning_ruleset.h).
 #pragma once
 
 #include <cstdint>
@@ -32,10 +33,12 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/datapath/guest_identity.h"
 #include "agent/datapath/options.h"
 #include "agent/datapath/too_long_ruleset.h"
 #include "core/ip_address.h"
 #include "core/mac_address.h"
+#include "core/prefix.h"
 #include "core/result.h"
 
 namespace dove::agent {
@@ -56,19 +59,15 @@ struct WallOptions {
   std::uint16_t log_group = 4789;
   TooLong too_long;
   WallLimits limits;
-};
-
-// Whom the guest at a secured port may be: this MAC, these addresses, and the link-local address
-// that follows from the MAC (RFC 4291, appendix A).
-struct GuestIdentity {
-  MacAddress mac;
-  std::vector<IpAddress> ips;
+  std::optional<Prefix> punt = {};  // of dvpunt; tunnel packets to it leave by no other device
 };
 
 struct WalledPort {
   std::string device;
   unsigned number = 0;                // 1 .. kPortLimit
   std::optional<GuestIdentity> only;  // empty: port security is off, it may be anybody
+  // Who was learned behind a port that nobody's endpoint is at; then `only` is empty.
+  std::optional<std::vector<GuestIdentity>> learned = {};
   std::uint32_t mark() const noexcept { return number << kMarkShift; }
 };
 
@@ -89,6 +88,9 @@ std::string known_vteps(const WallOptions& options, const VtepChange& change);
 // Preconditions: base_ruleset() is in force; check_device_name().
 std::string port_ruleset(const WallOptions& options, const WalledPort& port);
 std::string port_removal(const WalledPort& port);
+// No device is a guest port any more, whatever chains there are; in one transaction with the
+// ruleset of each that is.
+std::string no_ports();
 std::string removal();
 
 // What `nft -j list map bridge dove walled` says: which device has which number.

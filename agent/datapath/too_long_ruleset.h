@@ -5,6 +5,9 @@
 // fragments of the outer packet. Over IPv6 it drops it without a word; so it gets DF, and is
 // answered.
 //
+// Broadcasts and multicasts are answered by nobody. Those of IPv4 lose their DF over IPv4, and
+// arrive; the others are counted, and lost.
+//
 // The kernel's answer to a packet that it routed is addressed to the router's MAC, which nobody
 // has: the packet had it as its source by then. The answer is still the guest's packet and carries
 // the guest's mark, and by that gets the MAC from which such a packet came last.

@@ -45,21 +45,25 @@ Result<Underlay> find_underlay(netlink::Links& links, netlink::Query& query,
                                                  address.to_string())};
 }
 
-UnderlayMtu underlay_mtu(netlink::Links& links, netlink::Query& query, const Underlay& underlay,
-                         std::span<const IpAddress> vteps) {
+bool UnderlayMtuRound::ask(netlink::Links& links, netlink::Query& query, const Underlay& underlay,
+                           std::size_t count) {
   DeviceMtus devices{links};
-  UnderlayMtu found;
-  for (const auto& vtep : vteps) {
+  for (; asked_ < vteps_.size() && count > 0; ++asked_, --count) {
+    const auto& vtep = vteps_[asked_];
     if (vtep == underlay.address) continue;
     const auto route = netlink::route_to(query, vtep, underlay.address);
     if (!route || route->local) continue;
     const auto device = devices.of(route->device);
     if (!device) continue;  // it went between the two questions, and its routes with it
     const std::uint32_t mtu = std::min(route->mtu.value_or(*device), *device);
-    found.smallest = found.smallest == 0 ? mtu : std::min(found.smallest, mtu);
-    found.largest = std::max(found.largest, mtu);
+    found_.smallest = found_.smallest == 0 ? mtu : std::min(found_.smallest, mtu);
+    found_.largest = std::max(found_.largest, mtu);
   }
-  return found.smallest == 0 ? UnderlayMtu{underlay.mtu, underlay.mtu} : found;
+  return asked_ == vteps_.size();
+}
+
+UnderlayMtu UnderlayMtuRound::take(const Underlay& underlay) const {
+  return found_.smallest == 0 ? UnderlayMtu{underlay.mtu, underlay.mtu} : found_;
 }
 
 }  // namespace dove::agent

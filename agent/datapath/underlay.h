@@ -2,9 +2,11 @@
 // packet may be on the ways to the other hosts, which need not begin at that device.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/ip_address.h"
 #include "core/result.h"
@@ -33,10 +35,25 @@ struct UnderlayMtu {
   std::uint32_t largest = 0;
   friend bool operator==(const UnderlayMtu&, const UnderlayMtu&) = default;
 };
-// `vteps` may have the own one among them. What there is no route to is left out; when that is all,
-// it is the MTU of the VTEP's device. Some microseconds a VTEP.
-UnderlayMtu underlay_mtu(netlink::Links& links, netlink::Query& query, const Underlay& underlay,
-                         std::span<const IpAddress> vteps);
+
+// Finds it out for some VTEPs after others, as each costs some microseconds.
+class UnderlayMtuRound {
+ public:
+  // The own one may be among them.
+  explicit UnderlayMtuRound(std::vector<IpAddress> vteps) : vteps_{std::move(vteps)} {}
+
+  // Asks about `count` more. True: that was all.
+  bool ask(netlink::Links& links, netlink::Query& query, const Underlay& underlay,
+           std::size_t count);
+  // Precondition: all have been asked about. What there is no route to is left out; when that is
+  // all, it is the MTU of the VTEP's device.
+  UnderlayMtu take(const Underlay& underlay) const;
+
+ private:
+  std::vector<IpAddress> vteps_;
+  std::size_t asked_ = 0;
+  UnderlayMtu found_;
+};
 
 inline constexpr IfIndex kLoopback{1};
 

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <utility>
 
+#include "agent/datapath/ruleset_audit.h"
+
 namespace dove::agent {
 namespace {
 
@@ -13,6 +15,18 @@ NftRunner::Done status_only(Walls::Done done) {
   return [done = std::move(done)](Result<std::string> result) {
     done(result ? Status{} : Status{result.error()});
   };
+}
+
+// Whose a chain or set is, or its element.
+std::string port_of(const std::string& object, const std::string& element,
+                    const std::map<std::string, unsigned>& ports) {
+  const auto own = [&](const auto& port) {
+    const auto name = fmt::format("port-{}", port.second);
+    return object == name || object.starts_with(name + "-");
+  };
+  if (const auto port = std::find_if(ports.begin(), ports.end(), own); port != ports.end())
+    return port->first;
+  return ports.contains(element) ? element : std::string{};
 }
 
 }  // namespace
@@ -52,12 +66,12 @@ Walls::Walls(const WallOptions& options, NftRunner::Executor executor,
   for (const auto& [device, number] : ports_) used_.insert(number);
 }
 
-Result<WalledPort> Walls::number_port(const std::string& device,
-                                      std::optional<GuestIdentity> only) {
+Result<WalledPort> Walls::number_port(const std::string& device, std::optional<GuestIdentity> only,
+                                      std::optional<std::vector<GuestIdentity>> learned) {
   if (auto status = check_device_name(device); !status) return status.error();
   const auto number = number_of(device);
   if (!number) return number.error();
-  const WalledPort port{device, *number, std::move(only)};
+  const WalledPort port{device, *number, std::move(only), std::move(learned)};
   claimed_.insert_or_assign(device, port);
   return port;
 }
@@ -85,15 +99,65 @@ void Walls::wall_port(const WalledPort& port, Done done) {
   runner_.run(NftCall::transaction(port_ruleset(options_, port)), status_only(std::move(done)));
 }
 
-void Walls::renew(Done done) {
+std::string Walls::ruleset() const {
   std::string text = base_ruleset(options_) + policy_base();
   if (untracked_) text += untracked_ruleset(options_);
   text += only_these_ ? known_vteps(options_, vteps_)
                       : known_vteps(options_, VtepChange{{vteps_.begin(), vteps_.end()}, {}});
+  if (unclaimed().empty()) text += no_ports();  // what stood in the way of a removal has gone, too
   for (const auto& [device, port] : claimed_) text += port_ruleset(options_, port);
+  text += policies_.empty() ? policy_hook_removal() : policy_hook();
   for (const auto& [vni, policy] : policies_)
     if (policy) text += policy_ruleset(vni, *policy);
-  runner_.run(NftCall::transaction(std::move(text)), status_only(std::move(done)));
+  return text;
+}
+
+void Walls::renew(Done done, const std::string& removals) {
+  // That they are refused shows when it is looked at again.
+  if (!removals.empty()) runner_.run(NftCall::transaction(removals), [](const auto&) {});
+  runner_.run(NftCall::transaction(ruleset()), status_only(std::move(done)));
+}
+
+// Where an earlier doved's elements are left alone.
+std::set<std::string> Walls::open_sets() const {
+  std::set<std::string> open;
+  if (!only_these_) open.insert({"vteps", "vteps6"});
+  if (!unclaimed().empty()) open.insert({"ports", "walled"});
+  if (!unclaimed_policies().empty()) open.insert({"denied_to", "denied_from"});
+  return open;
+}
+
+void Walls::differences(std::function<void(std::vector<WallDifference>)> done) {
+  struct Look {
+    std::string text;
+    std::set<std::string> open;
+    std::map<std::string, unsigned> ports;
+    std::vector<WallDifference> found;
+  };
+  write_policies();  // before the look
+  const auto look = std::make_shared<Look>(Look{ruleset(), open_sets(), ports_, {}});
+  for (const std::string family : {"inet", "arp", "bridge"}) {
+    const bool last = family == "bridge";
+    runner_.run(
+        {{"-j", "list", "table", family, kWallTable}, {}},
+        [look, last, done](const auto&) {
+          if (last) done(std::move(look->found));
+        },
+        [look, family](const Result<std::string>& listing) {
+          const auto found = listing ? ruleset_differences(look->text, family, *listing, look->open)
+                                     : Result<std::vector<RulesetDifference>>{listing.error()};
+          if (!found)
+            look->found.push_back({fmt::format("nft table {} {} cannot be listed: {}", family,
+                                               kWallTable, found.error().message),
+                                   {},
+                                   {},
+                                   {}});
+          else
+            for (const auto& one : *found)
+              look->found.push_back({one.what, port_of(one.object, one.element, look->ports),
+                                     policy_network_of(one.object, one.element), one.removal});
+        });
+  }
 }
 
 void Walls::set_vteps(std::set<IpAddress> vteps, Done done) {
@@ -125,7 +189,7 @@ Result<Walls::Changes> Walls::read_changes() {
 void Walls::remove_port(const std::string& device, Done done) {
   claimed_.erase(device);
   const auto known = ports_.find(device);
-  const WalledPort port{device, known == ports_.end() ? 0 : known->second, {}};
+  const WalledPort port{device, known == ports_.end() ? 0 : known->second, {}, {}};
   if (port.number != 0) {
     used_.erase(port.number);
     ports_.erase(known);
@@ -146,12 +210,44 @@ void Walls::set_policy(Vni vni, const NetworkPolicy& policy, Done done) {
   auto& known = policies_[vni];
   if (known == policy) return;
   known = policy;
-  runner_.run(NftCall::transaction(policy_ruleset(vni, policy)), status_only(std::move(done)));
+  write_policy(vni, std::move(done));
 }
 
 void Walls::remove_policy(Vni vni, Done done) {
-  if (policies_.erase(vni) == 0) return;
-  runner_.run(NftCall::transaction(policy_removal(vni)), status_only(std::move(done)));
+  if (policies_.erase(vni) != 0) write_policy(vni, std::move(done));
+}
+
+// While nft works, changes gather: of each network only the last counts.
+void Walls::write_policy(Vni vni, Done done) {
+  due_policies_.networks.insert(vni);
+  due_policies_.waiting.push_back(std::move(done));
+  if (!writing_policies_) write_policies();
+}
+
+void Walls::write_policies() {
+  const auto due = std::exchange(due_policies_, {});
+  if (due.networks.empty()) return;
+  std::string text = policies_.empty() ? policy_hook_removal() : policy_hook();
+  for (const Vni vni : due.networks) {
+    const auto policy = policies_.find(vni);
+    if (policy == policies_.end())
+      text += policy_removal(vni);
+    else if (policy->second)
+      text += policy_ruleset(vni, *policy->second);
+  }
+  writing_policies_ = true;
+  const auto done = [this, alive = std::weak_ptr{alive_}, due](const Status& status) {
+    if (!alive.lock()) return;
+    writing_policies_ = false;
+    write_policies();
+    for (const auto& one : due.waiting) one(status);
+  };
+  runner_.run(NftCall::transaction(std::move(text)), status_only(done));
+}
+
+void Walls::drain() {
+  write_policies();
+  runner_.drain();
 }
 
 std::vector<Vni> Walls::unclaimed_policies() const {
@@ -168,11 +264,26 @@ void Walls::counters(std::function<void(Result<Counters>)> done) {
               });
 }
 
+void Walls::activity(std::function<void(Result<Activity>)> done) {
+  runner_.run({{"-j", "list", "sets", "bridge"}, {}},
+              [done = std::move(done), ports = ports_](const Result<std::string>& listing) {
+                if (!listing) return done(listing.error());
+                const auto numbered = parse_activity(*listing);
+                if (!numbered) return done(numbered.error());
+                Activity all;
+                for (const auto& [device, number] : ports)
+                  if (const auto found = numbered->find(number); found != numbered->end())
+                    all.emplace(device, found->second);
+                done(std::move(all));
+              });
+}
+
 void Walls::chains(std::function<void(Result<std::string>)> done) {
   runner_.run({{"-j", "list", "chains"}, {}}, std::move(done));
 }
 
 Status Walls::remove() {
+  due_policies_ = {};  // they go with the rest
   runner_.drain();
   const auto removed = run_nft(NftCall::transaction(removal()));
   return removed ? Status{} : Status{removed.error()};

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/datapath/learning_ruleset.h"
 #include "agent/datapath/nft.h"
 #include "agent/datapath/policy_ruleset.h"
 #include "agent/datapath/ruleset.h"
@@ -35,7 +36,8 @@ class Walls {
 
   // The number stays the device's from call to call, over restarts too, until remove_port(); what
   // its guest is, is the last that was said. kUnavailable when all kPortLimit are given out.
-  Result<WalledPort> number_port(const std::string& device, std::optional<GuestIdentity> only);
+  Result<WalledPort> number_port(const std::string& device, std::optional<GuestIdentity> only,
+                                 std::optional<std::vector<GuestIdentity>> learned = {});
   // WallOptions::too_long is this, from the next renew() on. Whether that changes anything.
   bool set_too_long(const TooLong& too_long);
 
@@ -47,8 +49,9 @@ class Walls {
   void set_vteps(std::set<IpAddress> vteps, Done done);
 
   // --- policies
-  // What a network exchanges no packet with; a policy that denies nothing is none. One transaction;
-  // none, and no call of `done`, when nothing changes. renew() makes again what failed.
+  // What a network exchanges no packet with; a policy that denies nothing is none. One transaction,
+  // of all that has changed since the last began; none, and no call of `done`, when nothing
+  // changes. renew() makes again what failed.
   void set_policy(Vni vni, const NetworkPolicy& policy, Done done);
   void remove_policy(Vni vni, Done done);
   // Networks with policies that nobody set since raise().
@@ -66,17 +69,33 @@ class Walls {
   };
   Result<Changes> read_changes();
   // Makes them all as they should be, but those of ports that nobody asked for yet: one
-  // transaction, without a moment in between.
-  void renew(Done done);
+  // transaction, without a moment in between. `removals` come before it, in one of their own.
+  void renew(Done done, const std::string& removals = {});
 
   using Counters = std::map<std::string, std::uint64_t>;
   void counters(std::function<void(Result<Counters>)> done);
 
+  // What the guests of learning ports have sent, by device.
+  using Activity = std::map<std::string, std::vector<GuestActivity>>;
+  void activity(std::function<void(Result<Activity>)> done);
+
+  // How the kernel's differ from what was asked for so far; those of ports that nobody asked for
+  // yet are passed over. A table that cannot be listed is a difference.
+  struct WallDifference {
+    std::string what;            // "nft chain bridge dove port-3-arp has 2 rules instead of 4"
+    std::string device;          // the port whose it is; or
+    std::optional<Vni> network;  // whose policy; neither: the host's
+    std::string removal = {};    // of what is nobody's there: for renew()
+  };
+  void differences(std::function<void(std::vector<WallDifference>)> done);
+
   // `nft -j list chains`: everybody's.
   void chains(std::function<void(Result<std::string>)> done);
 
+  // What a call of nft(8) took, until it was carried out.
+  Histogram nft_times() { return runner_.times(); }
   // Waits until everything asked for so far is in force.
-  void drain() { runner_.drain(); }
+  void drain();
   // Removes everything, and waits for it. Only when no network is left.
   Status remove();
 
@@ -84,6 +103,10 @@ class Walls {
   Walls(const WallOptions& options, NftRunner::Executor executor, netlink::RulesetMonitor monitor,
         std::map<std::string, unsigned> ports, std::set<IpAddress> vteps);
   Result<unsigned> number_of(const std::string& device);
+  void write_policy(Vni vni, Done done);
+  void write_policies();
+  std::string ruleset() const;
+  std::set<std::string> open_sets() const;
 
   WallOptions options_;
   netlink::RulesetMonitor monitor_;
@@ -95,6 +118,12 @@ class Walls {
   bool only_these_ = false;  // the kernel has no others than vteps_
   bool untracked_ = false;   // the kernel has connection tracking, and rules for it stand
   std::map<Vni, std::optional<NetworkPolicy>> policies_;  // empty: an earlier doved's
+  struct DuePolicies {
+    std::set<Vni> networks;
+    std::vector<Done> waiting;
+  } due_policies_;
+  bool writing_policies_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // callbacks may come later
   NftRunner runner_;
 };
 

@@ -57,6 +57,13 @@ std::array<std::byte, 42> build_arp_reply(const ArpAnswer& answer) noexcept {
   return frame;
 }
 
+std::array<std::byte, 42> build_arp_request(const ArpQuestion& question) noexcept {
+  auto frame =
+      start(ArpFrame::Operation::kRequest, question.mac, question.asker_ip, question.asker);
+  put_bytes(frame, 38, question.ip.wire());
+  return frame;
+}
+
 std::array<std::byte, 42> build_arp_announcement(const IpAddress& ip,
                                                  const MacAddress& mac) noexcept {
   auto frame = start(ArpFrame::Operation::kRequest, MacAddress::broadcast(), ip, mac);

@@ -44,6 +44,14 @@ struct ArpAnswer {
 };
 // The reply that `mac` itself would send, unicast to the asker. Precondition: both are IPv4.
 std::array<std::byte, 42> build_arp_reply(const ArpAnswer& answer) noexcept;
+// "Who has `ip`?", to `mac` alone, which is thought to have it. Precondition: all are IPv4.
+struct ArpQuestion {
+  MacAddress mac;
+  IpAddress ip;
+  MacAddress asker;
+  IpAddress asker_ip;
+};
+std::array<std::byte, 42> build_arp_request(const ArpQuestion& question) noexcept;
 // Gratuitous, to everybody: `mac` has `ip`. Precondition: it is IPv4.
 std::array<std::byte, 42> build_arp_announcement(const IpAddress& ip,
                                                  const MacAddress& mac) noexcept;

@@ -44,6 +44,10 @@ inline void put16(ByteSpan bytes, std::size_t at, unsigned value) noexcept {
   put8(bytes, at, value >> 8U & 0xffU);
   put8(bytes, at + 1, value & 0xffU);
 }
+inline void put24(ByteSpan bytes, std::size_t at, unsigned value) noexcept {
+  put16(bytes, at, value >> 8U);
+  put8(bytes, at + 2, value & 0xffU);
+}
 inline void put_bytes(ByteSpan bytes, std::size_t at, ByteView value) noexcept {
   assert(at + value.size() <= bytes.size());
   std::copy(value.begin(), value.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));

@@ -6,6 +6,7 @@
 #include "agent/frames/nd.h"
 
 #include "agent/frames/bytes.h"
+#include "core/link_local.h"
 
 namespace dove::agent {
 namespace {
@@ -175,35 +176,81 @@ NdFrame parse_nd(ByteView frame) noexcept {
   }
 }
 
-std::array<std::byte, 86> build_neighbour_advertisement(const NdAnswer& answer) noexcept {
-  static constexpr MacAddress kAllNodesMac{{0x33, 0x33, 0, 0, 0, 1}};
-  static constexpr std::array<std::uint8_t, 16> kAllNodes{0xff, 2, 0, 0, 0, 0, 0, 0,
-                                                          0,    0, 0, 0, 0, 0, 0, 1};
+namespace {
+
+struct Discovery {
+  std::uint8_t type;
+  unsigned flags;
+  std::uint8_t link_option;  // in which the sender's own MAC is
+  MacAddress from, to;
+  IpAddress source;
+  ByteView destination;
+  IpAddress target;
+};
+
+std::array<std::byte, 86> build(const Discovery& what) noexcept {
   std::array<std::byte, 86> frame{};
-  const MacAddress to = answer.asker_ip ? answer.asker : kAllNodesMac;
-  put_bytes(frame, 0, to.wire());
-  put_bytes(frame, 6, answer.mac.wire());
+  put_bytes(frame, 0, what.to.wire());
+  put_bytes(frame, 6, what.from.wire());
   put16(frame, 12, kEtherTypeIpv6);
 
   put8(frame, 14, 6U << 4U);
   put16(frame, 18, 32);
   put8(frame, 20, kIcmpv6);
   put8(frame, 21, 255);
-  put_bytes(frame, 22, answer.ip.wire());
-  put_bytes(frame, 38,
-            answer.asker_ip ? answer.asker_ip->wire() : std::as_bytes(std::span{kAllNodes}));
+  put_bytes(frame, 22, what.source.wire());
+  put_bytes(frame, 38, what.destination);
 
   const ByteSpan message = ByteSpan{frame}.subspan(54);
-  put8(message, 0, kAdvertisement);
-  put8(
-      message, 4,
-      (answer.asker_ip ? kSolicitedFlag : 0U) | (answer.router ? kRouterFlag : 0U) | kOverrideFlag);
-  put_bytes(message, 8, answer.ip.wire());
-  put8(message, 24, kTargetLink);
+  put8(message, 0, what.type);
+  put8(message, 4, what.flags);
+  put_bytes(message, 8, what.target.wire());
+  put8(message, 24, what.link_option);
   put8(message, 25, 1);
-  put_bytes(message, 26, answer.mac.wire());
+  put_bytes(message, 26, what.from.wire());
   put16(message, 2, icmpv6_checksum(ByteView{frame}.subspan(22, 32), message));
   return frame;
+}
+
+std::array<std::byte, 86> solicitation(const MacAddress& asker, const IpAddress& source,
+                                       const MacAddress& to, ByteView destination,
+                                       const IpAddress& ip) noexcept {
+  return build({kSolicitation, 0, kSourceLink, asker, to, source, destination, ip});
+}
+
+}  // namespace
+
+std::array<std::byte, 86> build_neighbour_advertisement(const NdAnswer& answer) noexcept {
+  static constexpr MacAddress kAllNodesMac{{0x33, 0x33, 0, 0, 0, 1}};
+  static constexpr std::array<std::uint8_t, 16> kAllNodes{0xff, 2, 0, 0, 0, 0, 0, 0,
+                                                          0,    0, 0, 0, 0, 0, 0, 1};
+  const unsigned flags =
+      (answer.asker_ip ? kSolicitedFlag : 0U) | (answer.router ? kRouterFlag : 0U) | kOverrideFlag;
+  return build({kAdvertisement, flags, kTargetLink, answer.mac,
+                answer.asker_ip ? answer.asker : kAllNodesMac, answer.ip,
+                answer.asker_ip ? answer.asker_ip->wire() : std::as_bytes(std::span{kAllNodes}),
+                answer.ip});
+}
+
+// To ff02::1:ffXX:XXXX of the address, by the MAC of that group.
+std::array<std::byte, 86> build_neighbour_question(const MacAddress& asker, const IpAddress& source,
+                                                   const IpAddress& ip) noexcept {
+  const auto tail = ip.wire().last(3);
+  std::array<std::byte, 16> group{};
+  put16(group, 0, 0xff02);
+  put16(group, 11, 0x01ff);
+  put_bytes(group, 13, tail);
+  std::array<std::byte, 6> to{};
+  put16(to, 0, 0x3333);
+  put8(to, 2, 0xff);
+  put_bytes(to, 3, tail);
+  return solicitation(asker, source, *MacAddress::from_wire(to), group, ip);
+}
+
+std::array<std::byte, 86> build_neighbour_solicitation(const MacAddress& asker,
+                                                       const MacAddress& mac,
+                                                       const IpAddress& ip) noexcept {
+  return solicitation(asker, link_local_of(asker), mac, ip.wire(), ip);
 }
 
 }  // namespace dove::agent

@@ -54,4 +54,14 @@ struct NdAnswer {
 // unsolicited to all nodes when the asker has no address yet. Precondition: all addresses are IPv6.
 std::array<std::byte, 86> build_neighbour_advertisement(const NdAnswer& answer) noexcept;
 
+// "Who has `ip`?", to all who may have it, as `asker` asks from `source`. Precondition: both are
+// IPv6.
+std::array<std::byte, 86> build_neighbour_question(const MacAddress& asker, const IpAddress& source,
+                                                   const IpAddress& ip) noexcept;
+// "Who has `ip`?", to `mac` alone, which is thought to have it, from the link-local address that
+// follows from the asker's MAC. Precondition: it is IPv6.
+std::array<std::byte, 86> build_neighbour_solicitation(const MacAddress& asker,
+                                                       const MacAddress& mac,
+                                                       const IpAddress& ip) noexcept;
+
 }  // namespace dove::agent

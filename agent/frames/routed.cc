@@ -15,11 +15,6 @@ constexpr std::size_t kVni = 12;
 constexpr std::size_t kFrame = 16;
 constexpr std::size_t kEnd = 28;
 
-void put_vni(ByteSpan udp, Vni vni) noexcept {
-  put16(udp, kVni, vni.value() >> 8U);
-  put8(udp, kVni + 2, vni.value() & 0xffU);
-}
-
 }  // namespace
 
 void set_macs(ByteSpan frame, const RoutedMacs& macs) noexcept {
@@ -37,7 +32,7 @@ bool change_inner(ByteSpan packet, const InnerChange& change) noexcept {
   const ByteSpan changed = udp.subspan(kVni, kEnd - kVni);
   std::array<std::byte, kEnd - kVni> before{};
   put_bytes(before, 0, changed);
-  if (change.vni) put_vni(udp, *change.vni);
+  if (change.vni) put24(udp, kVni, change.vni->value());
   if (change.macs) set_macs(udp.subspan(kFrame), *change.macs);
 
   const std::uint16_t checksum = get16(udp, kChecksum);

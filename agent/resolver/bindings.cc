@@ -27,6 +27,7 @@ template <class Binding, class R>
 bool Resolver::State::accept(const Binding& binding, R& record) {
   if (binding.revision < record.revision) {
     ++counters.stale_answers;
+    if (record.known != Known::kNothing) record.asking = false;  // what is known is newer
     return false;
   }
   record.revision = binding.revision;

@@ -36,8 +36,37 @@ IpRecord* Resolver::State::record_of(Network& network, const IpAddress& ip, Acti
   return find_or_add(network, network.ips, ip, out);
 }
 
+// Whose questions are counted together. A query's port cannot be forged; a frame's source has
+// passed its port.
+std::uint64_t Resolver::State::who(IfIndex port) const {
+  return mix(limits.hash_seed + 0x100000000 + static_cast<std::uint64_t>(port));
+}
+
+std::uint64_t Resolver::State::who(const Network& network, const MacAddress& source) const {
+  const auto* guest = network.macs.find(source);
+  const bool is_here = guest != nullptr && guest->local;
+  return is_here ? source.hash(limits.hash_seed ^ network.vni.value()) : who(network);
+}
+
+// Of what names no guest of this host.
+std::uint64_t Resolver::State::who(const Network& network) const {
+  return mix(limits.hash_seed + network.vni.value());
+}
+
+// Whether nothing is asked because of it, or may be.
+template <class Table, class Address>
+bool Resolver::State::may_want(const Table& table, const Address& address, std::uint64_t who) {
+  const auto* record = table.find(address);
+  if (record != nullptr && !is_to_be_asked(*record)) return true;
+  if (asks.take(who, now)) return true;
+  count_drop(DropReason::kAskLimit);
+  return false;
+}
+
 // The record, asked for if need be; nullptr when there is no room for it.
-MacRecord* Resolver::State::want(Network& network, const MacAddress& mac, Actions& out) {
+MacRecord* Resolver::State::want(Network& network, const MacAddress& mac, std::uint64_t who,
+                                 Actions& out) {
+  if (!may_want(network.macs, mac, who)) return nullptr;
   MacRecord* const record = record_of(network, mac, out);
   if (record == nullptr) return nullptr;
   record->wanted_until = now + limits.wait;
@@ -45,7 +74,9 @@ MacRecord* Resolver::State::want(Network& network, const MacAddress& mac, Action
   return record;
 }
 
-IpRecord* Resolver::State::want(Network& network, const IpAddress& ip, Actions& out) {
+IpRecord* Resolver::State::want(Network& network, const IpAddress& ip, std::uint64_t who,
+                                Actions& out) {
+  if (!may_want(network.ips, ip, who)) return nullptr;
   IpRecord* const record = record_of(network, ip, out);
   if (record == nullptr) return nullptr;
   record->wanted_until = now + limits.wait;
@@ -61,8 +92,8 @@ IpRecord* Resolver::State::want(Network& network, const IpAddress& ip, Actions& 
 // who has no address yet is addressed to ::, which not every guest takes.
 void Resolver::State::on_wanted_query(IpRecord& record, const AddressQuery& query, Actions& out) {
   const bool detection = query.target.ip.is_v6() && !query.source;
-  const bool kernel_answers =
-      !detection && record.neighbour && now - record.installed_at > limits.answer_late;
+  const bool kernel_answers = !detection && !query.kept_back && record.neighbour &&
+                              now - record.installed_at > limits.answer_late;
   settle(record, out);
   if (record.known == Known::kFound && is_answerable(*record.owner)) {
     if (!kernel_answers) answer(query, record, out);
@@ -118,7 +149,7 @@ void Resolver::State::on_refused(const SetFdb& change) {
   MacRecord* const record = records.find(change.key);
   if (record == nullptr || record->vtep != change.vtep || record->vtep_vni != change.target) return;
   record->vtep.reset();
-  record->refused_until = now + limits.ask_again;
+  record->refused_until = now + refusal_pause(change.key);
   RecordStore::count(*record);
   review_later(*record);
 }
@@ -127,7 +158,7 @@ void Resolver::State::on_refused(const SetNeighbour& change) {
   IpRecord* const record = records.find(change.key);
   if (record == nullptr || record->neighbour != change.mac) return;
   record->neighbour.reset();
-  record->refused_until = now + limits.ask_again;
+  record->refused_until = now + refusal_pause(change.key);
   RecordStore::count(*record);
   review_later(*record);
 }

@@ -53,6 +53,12 @@ void FloodLists::forget_hosts() {
     for (auto& [mac, list] : groups) forget(list);
 }
 
+std::optional<std::vector<HostId>> FloodLists::members(Vni vni) const {
+  const auto found = lists_.find(vni);
+  if (found == lists_.end() || found->second.frozen) return std::nullopt;
+  return found->second.members;
+}
+
 bool FloodLists::adopt(FloodList& list, std::vector<Vtep> vteps) {
   list.vteps = std::move(vteps);
   std::sort(list.vteps.begin(), list.vteps.end());
@@ -137,6 +143,18 @@ bool FloodLists::update(FloodList& list) const {
   std::sort(vteps.begin(), vteps.end());
   vteps.erase(std::unique(vteps.begin(), vteps.end()), vteps.end());
   return std::exchange(list.vteps, vteps) != vteps;
+}
+
+std::map<MacAddress, std::vector<HostId>> FloodLists::groups(Vni vni) const {
+  std::map<MacAddress, std::vector<HostId>> all;
+  const auto network = groups_.find(vni);
+  if (network == groups_.end()) return all;
+  for (const auto& [mac, list] : network->second) {
+    auto members = list.members;
+    if (self_) remove(members, *self_);
+    if (!list.frozen && !members.empty()) all.emplace(mac, std::move(members));
+  }
+  return all;
 }
 
 const std::vector<Vtep>& FloodLists::vteps(Vni vni) const {

@@ -42,6 +42,9 @@ class FloodLists {
     groups_.erase(vni);
   }
 
+  // As they were told in full and since; empty when they were not.
+  std::optional<std::vector<HostId>> members(Vni vni) const;
+
   // Sorted; empty for a network without a list.
   const std::vector<Vtep>& vteps(Vni vni) const;
 
@@ -53,6 +56,8 @@ class FloodLists {
   // changed.
   std::vector<MacAddress> end_telling(Vni vni);
   const std::vector<Vtep>& vteps(const MacKey& group) const;
+  // Those that are told to have members, without this host.
+  std::map<MacAddress, std::vector<HostId>> groups(Vni vni) const;
 
  private:
   struct FloodList {

@@ -48,7 +48,7 @@ class KeyTable {
   }
 
  private:
-  std::size_t hash(const K& key) const noexcept { return hash_bytes(key.wire(), seed_); }
+  std::size_t hash(const K& key) const noexcept { return key.hash(seed_); }
   Slab<R>* slab_;
   std::uint64_t seed_;
   HashIndex index_;

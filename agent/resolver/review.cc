@@ -28,16 +28,20 @@ void Resolver::State::ask(Record& record, Actions& out) {
 // Without a session it goes out when there is one.
 void Resolver::State::send_ask(Record& record, Actions& out) {
   if (record.kind == Record::Kind::kMac) as_mac(record).ListNode<InExpected>::leave();
-  if (!online) return;
+  if (!online && !answered_here) return;
   out.ask.push_back(any_key(record));
   record.session = session;
   ++counters.asks;
 }
 
+bool Resolver::State::is_to_be_asked(const Record& record) const {
+  if (record.asking || record.known == Known::kFound) return false;
+  if (record.kind == Record::Kind::kMac && as_mac(record).local) return false;
+  return !record.is_negative() || now >= record.negative_until;
+}
+
 void Resolver::State::seek(Record& record, Actions& out) {
-  if (record.asking || record.known == Known::kFound) return;
-  if (record.is_negative() && now < record.negative_until) return;
-  ask(record, out);
+  if (is_to_be_asked(record)) ask(record, out);
 }
 
 void Resolver::State::review_later(Record& record) {
@@ -64,7 +68,10 @@ void Resolver::State::review(Record& record, Actions& out) {
   if (!is_needed(record) && (record.asking || !fresh_negative)) return drop(record, out);
   if (record.asking) {
     record.rounds = next_round(record.rounds);
-    if (std::has_single_bit(record.rounds)) send_ask(record, out);
+    if (std::has_single_bit(record.rounds)) {
+      asks.charge(now);
+      send_ask(record, out);
+    }
     return review_later(record);
   }
   if (is_resting(record)) return;
@@ -115,6 +122,7 @@ bool Resolver::State::make_room(Network& network, Actions& out) {
 
 void Resolver::State::drop(Record& record, Actions& out) {
   forget(record, out);
+  if (!refused.empty()) refused.erase(any_key(record));
   if (record.kind == Record::Kind::kMac) return records.erase(as_mac(record));
   lead_nowhere(as_ip(record));
   records.erase(as_ip(record));
@@ -130,9 +138,9 @@ void Resolver::State::forget(const Key& key, Actions& out) {
 }
 
 void Resolver::State::run_repairs(Actions& out) {
-  while (!repairs.empty() && repairs.front().at <= now) {
-    const Key key = repairs.front().key;
-    repairs.pop_front();
+  while (!repairs.empty() && repairs.begin()->first <= now) {
+    const Key key = repairs.begin()->second;
+    repairs.erase(repairs.begin());
     std::visit([&](const auto& k) { repair(k, out); }, key);
   }
 }
@@ -156,13 +164,6 @@ void Resolver::State::repair(const IpKey& key, Actions& out) {
   if (records.network(key.vni) == nullptr) return;
   const IpRecord* record = records.find(key);
   if (record == nullptr || !record->neighbour) out.kernel.emplace_back(DeleteNeighbour{key});
-}
-
-void Resolver::State::repair_later(const Key& key) {
-  if (repairs.size() < limits.repairs)
-    repairs.push_back({now + limits.ask_again, key});
-  else
-    count_drop(DropReason::kRepairLimit);
 }
 
 }  // namespace dove::agent

@@ -13,7 +13,7 @@ void Resolver::State::route(Network& network, PuntedFrame&& frame, Actions& out)
   const Router& router = *network.router;
   if (!frame.ip || !is_routable(*frame.ip) || router.has(*frame.ip) || frame.source == router.mac)
     return count_drop(DropReason::kUnroutable);
-  IpRecord* const record = want(network, *frame.ip, out);
+  IpRecord* const record = want(network, *frame.ip, who(network, frame.source), out);
   if (record == nullptr) return;
   record->routed = true;
   on_wanted_packet(*record, std::move(frame), out);

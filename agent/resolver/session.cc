@@ -19,6 +19,54 @@ void Resolver::State::forget_store() {
   });
 }
 
+std::vector<Key> Resolver::State::interest(Vni vni) const {
+  std::vector<Key> keys;
+  Network* const network = records.network(vni);
+  if (network == nullptr) return keys;
+  const auto add = [&](const auto& record) {
+    if (record.session == session) keys.emplace_back(key(record));
+  };
+  network->ips.for_each(add);
+  network->macs.for_each(add);
+  return keys;
+}
+
+namespace {
+
+Verdict verdict_of(const Record& record) {
+  if (record.known == Known::kFound) return Verdict::kFound;
+  return record.known == Known::kDenied ? Verdict::kDenied : Verdict::kNotFound;
+}
+
+Believed believed(const MacRecord& record) {
+  return MacBinding{.key = key(record),
+                    .verdict = verdict_of(record),
+                    .host = record.host,
+                    .target = record.target};
+}
+
+Believed believed(const IpRecord& record) {
+  IpBinding binding{.key = key(record), .verdict = verdict_of(record), .mac = {}, .target = {}};
+  if (record.known == Known::kFound) {
+    binding.mac = record.owner->mac;
+    binding.target = record.owner->target;
+    binding.router = record.router;
+  }
+  return binding;
+}
+
+}  // namespace
+
+std::optional<Believed> Resolver::State::belief(const Key& key) const {
+  return std::visit(
+      [&](const auto& k) -> std::optional<Believed> {
+        const auto* record = records.find(k);
+        if (record == nullptr || record->asking || record->known == Known::kNothing) return {};
+        return believed(*record);
+      },
+      key);
+}
+
 // Makes every record's review due now; a review of what is asked asks, or drops what nobody needs.
 // A local guest's own record is only asked about when something else made it known.
 void Resolver::State::ask_everything(Actions& out) {

@@ -92,13 +92,15 @@ void Resolver::State::delete_entries(MacRecord& record, Actions& out) {
 }
 
 void Resolver::State::serve(MacRecord& record, Actions& out) {
-  waiting.serve(record, [&](Waiter::What&& what) {
+  waiting.serve(record, now, [&](Waiter::What&& what, auto waited) {
+    counters.waits.add(waited);
     send_on(std::get<PuntedPackets>(std::move(what)), record, std::nullopt, out);
   });
 }
 
 void Resolver::State::serve(IpRecord& record, Actions& out) {
-  waiting.serve(record, [&](Waiter::What&& what) {
+  waiting.serve(record, now, [&](Waiter::What&& what, auto waited) {
+    counters.waits.add(waited);
     if (const auto* query = std::get_if<AddressQuery>(&what))
       answer(*query, record, out);
     else
@@ -110,7 +112,8 @@ void Resolver::State::serve(IpRecord& record, Actions& out) {
 // addressed to ::, which not every guest takes.
 void Resolver::State::answer_for_router(const AddressQuery& query, const MacAddress& mac,
                                         Actions& out) {
-  if (query.target.ip.is_v6() && !query.source) out.answers.push_back(AnswerQuery{query, mac});
+  const bool detection = query.target.ip.is_v6() && !query.source;
+  if (detection || query.kept_back) out.answers.push_back(AnswerQuery{query, mac});
 }
 
 // A guest of this host answers by itself, nobody is told of his own address by others, and what is
@@ -122,7 +125,7 @@ void Resolver::State::answer(const AddressQuery& query, const IpRecord& record, 
 }
 
 void Resolver::State::drop_waiters(Record& record, DropReason reason) {
-  waiting.serve(record, [&](Waiter::What&&) { count_drop(reason); });
+  waiting.serve(record, now, [&](Waiter::What&&, auto) { count_drop(reason); });
 }
 
 // What the kernel keeps in use needs no review.

@@ -14,6 +14,8 @@ const char* to_string(DropReason reason) noexcept {
       return "network-limit";
     case DropReason::kBytesLimit:
       return "bytes-limit";
+    case DropReason::kAskLimit:
+      return "ask-limit";
     case DropReason::kWaitersLimit:
       return "waiters-limit";
     case DropReason::kKeyLimit:
@@ -83,6 +85,14 @@ std::vector<Resolver::GroupRow> Resolver::groups() const {
   });
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
   return rows;
+}
+
+std::map<MacAddress, std::vector<HostId>> Resolver::group_members(Vni vni) const {
+  return state_->flood_lists.groups(vni);
+}
+
+std::optional<std::vector<HostId>> Resolver::members(Vni vni) const {
+  return state_->flood_lists.members(vni);
 }
 
 const ResolverCounters& Resolver::counters() const noexcept { return state_->counters; }

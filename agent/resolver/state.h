@@ -6,6 +6,7 @@
 //   bindings.cc  what the controller says
 //   settle.cc    what follows for the kernel and for those who wait
 //   review.cc    what time brings: asks again, ends of interest, repairs
+//   refusals.cc  what the kernel does not take, and when it is tried again
 //   session.cc   sessions, adoption
 //
 // A found IP always has an owner, a MAC record that exists as long as IPs lead to it. A record that
@@ -13,10 +14,12 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <vector>
 
 #include "agent/resolver.h"
+#include "agent/resolver/ask_limiter.h"
 #include "agent/resolver/flood_lists.h"
 #include "agent/resolver/recently_forgotten.h"
 #include "agent/resolver/record_store.h"
@@ -26,7 +29,7 @@ namespace dove::agent {
 
 struct Resolver::State {
   explicit State(const Limits& the_limits)
-      : limits{the_limits}, records{limits.hash_seed}, waiting{limits} {}
+      : limits{the_limits}, records{limits.hash_seed}, waiting{limits}, asks{limits} {}
 
   // --- world.cc
   std::vector<HostId> change_hosts(std::span<const HostChange> changes, bool full);
@@ -49,8 +52,14 @@ struct Resolver::State {
   auto* find_or_add(Network& network, Table& table, const Address& address, Actions& out);
   MacRecord* record_of(Network& network, const MacAddress& mac, Actions& out);
   IpRecord* record_of(Network& network, const IpAddress& ip, Actions& out);
-  MacRecord* want(Network& network, const MacAddress& mac, Actions& out);
-  IpRecord* want(Network& network, const IpAddress& ip, Actions& out);
+  std::uint64_t who(IfIndex port) const;
+  std::uint64_t who(const Network& network, const MacAddress& source) const;
+  std::uint64_t who(const Network& network) const;
+  template <class Table, class Address>
+  bool may_want(const Table& table, const Address& address, std::uint64_t who);
+  // Because of `who`; nullptr too when too much was asked because of it.
+  MacRecord* want(Network& network, const MacAddress& mac, std::uint64_t who, Actions& out);
+  IpRecord* want(Network& network, const IpAddress& ip, std::uint64_t who, Actions& out);
   void on_wanted_query(IpRecord& record, const AddressQuery& query, Actions& out);
   void on_wanted_frame(MacRecord& record, PuntedFrame&& frame, Actions& out);
   void set_again(MacRecord& record, Actions& out);
@@ -58,6 +67,11 @@ struct Resolver::State {
   void on_gone(MacRecord& record, Actions& out);
   void on_refused(const SetFdb& change);
   void on_refused(const SetNeighbour& change);
+
+  // --- refusals.cc
+  static bool is_deletion(const KernelChange& change);
+  void note_refusal(const Key& key, std::error_code error, bool deletion);
+  std::chrono::milliseconds refusal_pause(const Key& key) const;
   void repair_later(const Key& key);
 
   // --- route.cc
@@ -107,6 +121,7 @@ struct Resolver::State {
   // --- review.cc
   void ask(Record& record, Actions& out);
   void send_ask(Record& record, Actions& out);
+  bool is_to_be_asked(const Record& record) const;
   void seek(Record& record, Actions& out);
   void review_later(Record& record);
   void review(Record& record, Actions& out);
@@ -126,6 +141,8 @@ struct Resolver::State {
   // --- session.cc
   void forget_store();
   void ask_everything(Actions& out);
+  std::vector<Key> interest(Vni vni) const;
+  std::optional<Believed> belief(const Key& key) const;
 
   void count_drop(DropReason reason, std::uint64_t n = 1) {
     counters.drops[static_cast<std::size_t>(reason)] += n;
@@ -141,6 +158,7 @@ struct Resolver::State {
   ResolverCounters counters;
   TimePoint now{};  // of the last call that told it
   bool online = false;
+  bool answered_here = false;  // asks may be answered without a session
   std::uint32_t session = 0;
   FloodLists flood_lists;
   std::vector<MacAddress> well_known_groups;
@@ -148,14 +166,16 @@ struct Resolver::State {
 
   RecordStore records;
   WaitingRoom waiting;
+  AskLimiter asks;
   List<Record, InReview> reviews;        // by review_at: the delay is the same for all
   List<MacRecord, InExpected> expected;  // by expected_at, likewise
   struct Due {
     TimePoint at;
     Key key;
   };
-  std::deque<Due> repairs;        // likewise
   std::deque<Due> confirmations;  // likewise
+  std::multimap<TimePoint, Key> repairs;
+  std::map<Key, Refused> refused;  // as many as are repaired at most
 };
 
 }  // namespace dove::agent

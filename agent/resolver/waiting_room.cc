@@ -6,7 +6,7 @@ namespace {
 // Frames are their source MAC's, queries their port's. Two guests whose 64 bits collide share their
 // limits.
 std::uint64_t guest_of(const Network& network, const MacAddress& source, std::uint64_t seed) {
-  return hash_bytes(source.wire(), seed ^ network.vni.value());
+  return source.hash(seed ^ network.vni.value());
 }
 std::uint64_t guest_of(IfIndex port, std::uint64_t seed) {
   return mix(seed + 0x100000000 + static_cast<std::uint64_t>(port));

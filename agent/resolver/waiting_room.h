@@ -43,11 +43,11 @@ class WaitingRoom {
   std::optional<DropReason> add(Record& record, const MacAddress& source, PuntedPackets&& packets,
                                 TimePoint now);
 
-  // Empties the key's queue, oldest first: serve(Waiter::What&&).
+  // Empties the key's queue, oldest first: serve(Waiter::What&&, how long it waited).
   template <class Serve>
-  void serve(Record& record, Serve serve) {
+  void serve(Record& record, TimePoint now, Serve serve) {
     while (Waiter* waiter = record.first_waiter) {
-      serve(std::move(waiter->what));
+      serve(std::move(waiter->what), now - (waiter->due - limits_.wait));
       remove_first(record);
     }
   }

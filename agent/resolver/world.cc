@@ -75,6 +75,9 @@ void Resolver::State::close_network(Network& network, Actions& out) {
     forget(record, out);
   });
   flood_lists.erase(network.vni);
+  std::erase_if(refused, [&](const auto& one) {
+    return std::visit([](const auto& key) { return key.vni; }, one.first) == network.vni;
+  });
   records.remove_network(network);
 }
 

@@ -1,6 +1,7 @@
 // Schema, version 1:
 //   meta(one INTEGER PRIMARY KEY = 1, store_id BLOB, revision INTEGER)     one row
 //   records(key TEXT PRIMARY KEY, value BLOB, revision INTEGER) WITHOUT ROWID
+//   openings(number INTEGER PRIMARY KEY, id BLOB, revision INTEGER)   may be absent; the last ones
 // application_id is "dove" in ASCII, user_version the schema's.
 #include "controller/store/sqlite_store.h"
 
@@ -22,6 +23,7 @@ namespace {
 constexpr int kApplicationId = 0x646f7665;
 constexpr int kSchemaVersion = 1;
 constexpr std::size_t kIdSize = 16;
+constexpr unsigned kOpenings = 256;  // kept
 
 class Descriptor {
  public:
@@ -51,8 +53,9 @@ Error failed(const std::string& path, std::string_view what) {
 }
 
 Error failed(const std::string& path, sqlite3* db) {
+  const bool full = (sqlite3_errcode(db) & 0xff) == SQLITE_FULL;
   return {ErrorCode::kSystem, fmt::format("store \"{}\": {}", path, sqlite3_errmsg(db)),
-          sqlite3_system_errno(db)};
+          full ? ENOSPC : sqlite3_system_errno(db)};
 }
 
 // One use of a prepared statement: bind, step, read; reset at the end whatever happens.
@@ -107,6 +110,12 @@ Result<Descriptor> lock(const std::string& path) {
   return fd;
 }
 
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
 Result<std::string> random_id() {
   std::array<char, kIdSize> bytes{};
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
@@ -146,9 +155,13 @@ struct SqliteStore::File {
   Status create();
   Status prepare_all();
   Status read_meta();
+  Status note_opening();
+  void roll_back();
   Status check(const Precondition& precondition);
   Status write(const Write& write, std::uint64_t at);
   Status write_all(const Transaction& transaction, std::uint64_t at);
+  Status commit(const Transaction& transaction, std::uint64_t at);
+  void checkpoint();
 
   const std::string path;
   std::mutex mutex;  // everything below
@@ -157,6 +170,7 @@ struct SqliteStore::File {
   Database db;
   Prepared get, put, erase, bump, all;
   std::string id;
+  std::vector<Opening> openings;
   std::uint64_t revision = 0;
   OnCommit on_commit;
 };
@@ -183,7 +197,11 @@ Status SqliteStore::File::open() {
   if (auto status = run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"); !status) return status;
   if (auto status = create(); !status) return status;
   if (auto status = prepare_all(); !status) return status;
-  return read_meta();
+  checkpoint();
+  if (auto status = read_meta(); !status) return status;
+  if (auto status = note_opening(); !status) return status;
+  checkpoint();  // so that the file has room for it when the disk is full later
+  return {};
 }
 
 // Before anything is written: is it ours, or empty?
@@ -213,8 +231,6 @@ Status SqliteStore::File::create() {
   if (*tables != 0) return {};
   const auto new_id = random_id();
   if (!new_id) return new_id.error();
-  std::string hex;
-  for (const char byte : *new_id) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   return run(fmt::format(
       "BEGIN IMMEDIATE;"
       "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), store_id BLOB NOT NULL,"
@@ -224,7 +240,7 @@ Status SqliteStore::File::create() {
       "INSERT INTO meta VALUES(1, x'{}', 0);"
       "PRAGMA application_id={}; PRAGMA user_version={};"
       "COMMIT",
-      hex, kApplicationId, kSchemaVersion));
+      hex(*new_id), kApplicationId, kSchemaVersion));
 }
 
 Status SqliteStore::File::prepare_all() {
@@ -255,6 +271,35 @@ Status SqliteStore::File::read_meta() {
   return id.size() == kIdSize ? Status{} : failed(path, "the file's store id is damaged");
 }
 
+// On a full disk it is this process's alone: agents that know this opening ask all anew after the
+// next.
+Status SqliteStore::File::note_opening() {
+  const auto opening = random_id();
+  if (!opening) return opening.error();
+  const auto status = run(fmt::format(
+      "BEGIN IMMEDIATE;"
+      "CREATE TABLE IF NOT EXISTS openings(number INTEGER PRIMARY KEY, id BLOB NOT NULL,"
+      " revision INTEGER NOT NULL);"
+      "INSERT INTO openings(id, revision) VALUES(x'{}', {});"
+      "DELETE FROM openings WHERE number <= (SELECT max(number) FROM openings) - {};"
+      "COMMIT",
+      hex(*opening), revision, kOpenings));
+  if (!status) {
+    roll_back();
+    if (status.error().os_error != ENOSPC) return status;
+  }
+  const auto table = number("SELECT count(*) FROM sqlite_master WHERE name = 'openings'");
+  if (!table) return table.error();
+  if (*table != 0) {
+    const auto statement = prepare("SELECT id, revision FROM openings ORDER BY number");
+    if (!statement) return statement.error();
+    Use use{*statement};
+    while (use.step() == SQLITE_ROW) openings.push_back({use.bytes(0), use.number(1)});
+  }
+  if (!status) openings.push_back({*opening, revision});
+  return {};
+}
+
 Status SqliteStore::File::check(const Precondition& precondition) {
   Use use{get};
   const int result = use.text(1, precondition.key).step();
@@ -280,6 +325,26 @@ Status SqliteStore::File::write_all(const Transaction& transaction, std::uint64_
   return use.number(1, at).run() ? Status{} : failed(path, db.get());
 }
 
+Status SqliteStore::File::commit(const Transaction& transaction, std::uint64_t at) {
+  auto status = run("BEGIN IMMEDIATE");
+  if (!status) return status;
+  status = write_all(transaction, at);
+  if (status) status = run("COMMIT");
+  if (!status) roll_back();
+  return status;
+}
+
+void SqliteStore::File::roll_back() {
+  if (sqlite3_get_autocommit(db.get()) == 0)
+    sqlite3_exec(db.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+// Writes the log into the database, and gives its room back. SQLite does so by itself only after a
+// commit that makes the log large enough: on a full disk never again.
+void SqliteStore::File::checkpoint() {
+  sqlite3_wal_checkpoint_v2(db.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+}
+
 SqliteStore::SqliteStore(std::unique_ptr<File> file) : file_{std::move(file)} {}
 SqliteStore::~SqliteStore() = default;
 
@@ -292,6 +357,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path) 
 }
 
 const std::string& SqliteStore::id() const noexcept { return file_->id; }
+const std::vector<Opening>& SqliteStore::openings() const noexcept { return file_->openings; }
 
 Result<Snapshot> SqliteStore::read_all() {
   const std::lock_guard lock{file_->mutex};
@@ -307,15 +373,12 @@ Result<Snapshot> SqliteStore::read_all() {
 Result<std::uint64_t> SqliteStore::commit(const Transaction& transaction) {
   const std::lock_guard lock{file_->mutex};
   const auto next = file_->revision + 1;
-  auto status = file_->run("BEGIN IMMEDIATE");
-  if (!status) return status.error();
-  status = file_->write_all(transaction, next);
-  if (status) status = file_->run("COMMIT");
-  if (!status) {
-    if (sqlite3_get_autocommit(file_->db.get()) == 0)
-      sqlite3_exec(file_->db.get(), "ROLLBACK", nullptr, nullptr, nullptr);
-    return status.error();
+  auto status = file_->commit(transaction, next);
+  if (!status && status.error().code == ErrorCode::kSystem && status.error().os_error == ENOSPC) {
+    file_->checkpoint();
+    status = file_->commit(transaction, next);
   }
+  if (!status) return status.error();
   file_->revision = next;
   if (file_->on_commit) file_->on_commit(next, transaction.writes);
   return next;

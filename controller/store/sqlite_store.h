@@ -20,6 +20,7 @@ class SqliteStore final : public Store {
   ~SqliteStore() override;
 
   const std::string& id() const noexcept override;
+  const std::vector<Opening>& openings() const noexcept override;
   Result<Snapshot> read_all() override;
   Result<std::uint64_t> commit(const Transaction& transaction) override;
   Status watch(std::uint64_t revision, OnCommit on_commit) override;

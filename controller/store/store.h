@@ -15,13 +15,17 @@
 //   counter/host-id                last HostId given out (decimal)
 //
 // A revision is the store's own count of commits: it only grows, and each commit has one. The store
-// id is random, made when a store is created, restored or imported.
+// id is random, made when a store is created. A copy that is put back has its id, but not all of
+// its past: that shows in its openings.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/result.h"
@@ -56,12 +60,31 @@ struct Snapshot {
   std::vector<Record> records;  // by key
 };
 
+// One time that a controller opened the store: a random id, and the revision there was.
+struct Opening {
+  std::string id;
+  std::uint64_t revision = 0;
+};
+
+// Whether what was known of a store up to `revision`, during the opening `id`, is a past of the one
+// with these openings that is at `now`. What is too long ago is none.
+inline bool is_past(const std::vector<Opening>& openings, std::string_view id,
+                    std::uint64_t revision, std::uint64_t now) {
+  const auto opening = std::find_if(openings.begin(), openings.end(),
+                                    [&](const Opening& one) { return one.id == id; });
+  if (opening == openings.end()) return false;
+  const auto next = std::next(opening);
+  return revision <= (next == openings.end() ? now : next->revision);
+}
+
 class Store {
  public:
   virtual ~Store() = default;
 
   // 16 random bytes.
   virtual const std::string& id() const noexcept = 0;
+  // Oldest first; the last is this one. Some hundreds at most.
+  virtual const std::vector<Opening>& openings() const noexcept = 0;
   virtual Result<Snapshot> read_all() = 0;
 
   // On success everything is durable and the new revision is returned. kConflict when a

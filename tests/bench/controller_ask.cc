@@ -93,7 +93,7 @@ pid_t start_bare() {
   const auto address = loopback(kBarePort);
   const auto server = api::start_server(builder, std::span{&address, 1}, false);
   if (!server) fail(server.error().message);
-  (*server)->Wait();
+  (*server)->wait();
   std::exit(0);
 }
 

@@ -17,12 +17,28 @@ from dovelab.lab import has_br_netfilter  # noqa: E402
 _labs = {}
 
 
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, help="test_model.py: this seed alone")
+    parser.addoption("--steps", type=int, help="test_model.py: so many quiet points")
+
+
 def pytest_configure(config):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # labs are torn down on the way out
     config.addinivalue_line("markers", "alone: runs beside no other module")
 
 
+# Side by side these modules take longest, so they begin first.
+_LONGEST = ["walls", "notify", "restart", "routing", "model", "policy", "mtu", "dad", "model_asked",
+            "underlay", "check_controller", "mtu_flows", "hosts", "wait", "strangers"]
+
+
+def _turn(item):
+    name = item.module.__name__.removeprefix("test_")
+    return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
+
+
 def pytest_collection_modifyitems(items):
+    items.sort(key=_turn)
     reason = None
     if os.geteuid() != 0:
         reason = "network namespaces need root"
@@ -79,8 +95,8 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)
-               if r.when == "call"]
+    reports = [r for kind in ("", "error") for r in terminalreporter.getreports(kind)
+               if r.when == "teardown"]
     lines = [line for r in reports for name, line in r.user_properties if name == "figure"]
     if lines:
         terminalreporter.section("figures")

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from dovelab import frames, traffic, wait_until
+from dovelab import frames, netns, traffic, wait_until
 from dovelab.capture import Capture
 
 VIP4, VIP6 = "10.1.0.100", "fd00:1::100"
@@ -49,13 +49,15 @@ def test_a_shared_address_moves_to_who_announces_it(lab, form, vip):
                 wait_until(f"{other.name} reaches {vip}",
                            lambda o=other: traffic.ping(o, vip, 1, wait=1).lost == 0, 5)
                 hears(other, vip, new.mac)
+            held = {row["name"]: vip in row["held_ips"] for row in lab.show("endpoint", "show")}
+            assert held == {g.name: g is new for g in (red1, red2, red3, red4)}
         # From here on nobody but the guests' own caches can lead the packets.
         red2.give_up(vip)
         ping = traffic.RunningPing(red3, vip, interval=0.02)
         time.sleep(0.1)
         speak(red1, form, vip)
         hears(red3, vip, red1.mac)
-        time.sleep(0.3)
+        time.sleep(1)
         result = ping.stop()
         assert len(result.times) >= 10, result
         last = max(result.times)
@@ -63,6 +65,32 @@ def test_a_shared_address_moves_to_who_announces_it(lab, form, vip):
     finally:
         for guest in (red1, red2):
             guest.give_up(vip)
+
+
+VIRTUAL_MAC = "00:00:5e:00:01:33"
+
+
+def test_a_virtual_mac_moves_no_address(lab):
+    """As keepalived's `use_vmac` announces it: dropped at a secured port, of no effect at another."""
+    open_one, secured, other = (lab.guests[name] for name in ("red1", "red2", "red3"))
+
+    def foreign(guest):
+        port = guest.host.show("-s", "port", "show", guest.port)[0]
+        return port["counters"]["foreign_mac_dropped"]
+
+    try:
+        speak(secured, "request", VIP4)
+        wait_until("it is reached", lambda: traffic.ping(other, VIP4, 1, wait=1).lost == 0, 5)
+        before = foreign(secured)
+        for guest in (secured, open_one):
+            guest.send_frames([frames.gratuitous_arp(VIRTUAL_MAC, VIP4)])
+        time.sleep(0.5)
+        assert foreign(secured) == before + 1
+        other.flush_neighbours()
+        assert traffic.ping(other, VIP4, 2).lost == 0
+        hears(other, VIP4, secured.mac)
+    finally:
+        secured.give_up(VIP4)
 
 
 def carried(seen, hosts, inner):
@@ -147,8 +175,18 @@ SAYS_ROUTER = {
 }
 
 
+@pytest.fixture
+def forwards(lab):
+    """Makes a guest's kernel a router or not: what it says unasked, when a neighbour's entry has
+    grown old, must not contradict the test."""
+    def make(guest, flag):
+        netns.sysctl(guest.netns, "ipv6.conf.all.forwarding", flag)
+    yield make
+    make(lab.guests["red1"], 0)
+
+
 @pytest.mark.parametrize("word", SAYS_ROUTER)
-def test_a_router_stays_a_router(lab, word):
+def test_a_router_stays_a_router(lab, word, forwards):
     """The kernel's proxy would answer for it without the Router flag."""
     router, other = lab.guests["red1"], lab.guests["red3"]
     frame, address = SAYS_ROUTER[word](router)
@@ -159,6 +197,7 @@ def test_a_router_stays_a_router(lab, word):
         return is_router(other, address) == wanted and kernel != wanted
 
     wait_until("the others know it for no router", lambda: told(False), 5, every=0.2)
+    forwards(router, 1)
     router.send_frames([frame])
     wait_until("the others know it for a router", lambda: told(True), 5, every=0.2)
     with Capture.of_guests([other]) as seen:
@@ -167,5 +206,6 @@ def test_a_router_stays_a_router(lab, word):
     answers = [frames.read_advertisement(f.data) for f in seen.at("red3")]
     flags = [flag for target, flag in filter(None, answers) if target == address]
     assert flags and all(flags), flags
+    forwards(router, 0)
     router.send_frames([frames.unsolicited_advertisement(router.mac, address)])
     wait_until("the others know it for no router again", lambda: told(False), 5, every=0.2)

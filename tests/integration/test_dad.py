@@ -20,14 +20,13 @@ def reconfigure_ipv6(guest):
     guest.ip("link", "set", "eth0", "up")
     for ip in (ip for ip in guest.ips if ":" in ip):
         guest.ip("address", "replace", f"{ip}/64", "dev", "eth0")
-    rows = wait_until(f"{guest.name} is done with detection", lambda: settled(guest), 15)
-    return [row["local"] for row in rows if row.get("dadfailed")]
+    wait_until(f"{guest.name} is done with detection", lambda: settled(guest), 15)
+    return guest.dad_failed()
 
 
 def settled(guest):
-    rows = [row for row in guest._address_rows() if row.get("scope") in ("link", "global")]
-    ready = len(rows) >= 2 and all(not row.get("tentative") or row.get("dadfailed") for row in rows)
-    return rows if ready else None
+    states = guest.ipv6_states().values()
+    return len(states) >= 2 and "tentative" not in states
 
 
 def assert_clean(guests):

@@ -19,7 +19,7 @@ LAB = {"hosts": ["h1", "h2", "h3"], "tenants": {"red": {"red-net": {"subnets": S
                   "far2": {"network": "red-net", "host": "h2", "ips": ["10.1.0.13"]},
                   "far3": {"network": "red-net", "host": "h3", "ips": ["10.1.0.14"]}}}
 COUNT = 100
-FLOODS = (["unknown"], ["arp"], ["garp"], ["unknown", "arp", "garp"])
+FLOODS = (["unknown"], ["groups"], ["arp"], ["garp"], ["unknown", "groups", "arp", "garp"])
 
 
 def sink_mac(number):

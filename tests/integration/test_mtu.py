@@ -9,34 +9,15 @@ import subprocess
 
 import pytest
 from dovelab import cold, run, traffic, wait_until
+from mtu_lab import JUMBO, MTU, labs, large_guests, overhead  # noqa: F401
 
-MTU, JUMBO = 1500, 9000
-TENANTS = {"red": {f"{name}-net": {"vni": 100 * number, "routed": True,
-                                   "subnets": [f"10.{number}.0.0/24", f"fd00:{number}::/64"]}
-                   for number, name in ((1, "red"), (2, "green"))}}
-GUESTS = {f"{name}{n}": {"network": f"{name}-net", "host": f"h{n}",
-                         "mac": f"02:00:00:00:0{number}:{n:02x}",
-                         "ips": [f"10.{number}.0.{10 + n}", f"fd00:{number}::{10 + n}"]}
-          for number, name, n in ((1, "red", 1), (1, "red", 2), (1, "red", 3), (2, "green", 2))}
-LABS = {underlay: {"hosts": ["h1", "h2", "h3"], "tenants": TENANTS, "guests": GUESTS, "mtu": MTU,
-                   "underlay": underlay} for underlay in ("ipv4", "ipv6")}
+LABS = labs(["h1", "h2", "h3"], ["red1", "red2", "red3", "green2"])
 EDGES = {"one less": -1, "the guests' MTU": 0, "one more": 1, "the underlay's MTU": None,
          "more than any": JUMBO - 100 - MTU}
 # On one network, and routed to another.
 PATHS = [("red2", edge) for edge in EDGES] + [
     ("green2", edge) for edge in ("the guests' MTU", "one more", "more than any")]
 TOLD = re.compile(r"mtu ?= ?(\d+)")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def large_guests(lab):
-    for guest in lab.guests.values():
-        guest.host.ip("link", "set", guest.port, "mtu", JUMBO)
-        guest.ip("link", "set", "eth0", "mtu", JUMBO)
-
-
-def overhead(lab):
-    return 70 if ":" in lab.hosts["h1"].vtep else 50
 
 
 def shown_mtu(guest):
@@ -100,7 +81,7 @@ def test_the_answer_to_what_was_routed_is_the_kernels(lab, when):
     if when == "after it":
         a.host.kill_doved()
         a.host.start()
-        rule = "map @routed_senders"
+        rule = "goto routed_back"
         wait_until("the walls are as before", lambda: rule in run(
             "nft", "list", "chain", "bridge", "dove", "prerouting", netns=a.host.netns).out, 5)
     before = a.host.counters()["wall_routed_answers"]

@@ -1,11 +1,14 @@
 """A group's frames go to the hosts where a guest listens, and nowhere else; listeners are followed,
 and stay as long as they listen."""
+import contextlib
+import os
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
-from dovelab import frames, wait_until
+from dovelab import frames, run, wait_until
 from dovelab.capture import Capture
 
 QUERY_INTERVAL = 1
@@ -22,8 +25,8 @@ def _guest(number, host):
 
 LAB = {"hosts": ["h1", "h2", "h3"], "doved": ["--query-interval", str(QUERY_INTERVAL)],
        "tenants": {"red": {"red-net": {"subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
-       "guests": {"red1": _guest(1, "h1"), "red2": _guest(2, "h2"), "red3": _guest(3, "h3"),
-                  "red4": _guest(4, "h2")}}
+       "guests": {"red1": _guest(1, "h1"), "red2": {**_guest(2, "h2"), "kind": "tap"},
+                  "red3": _guest(3, "h3"), "red4": _guest(4, "h2")}}
 
 
 class Listener:
@@ -35,7 +38,7 @@ class Listener:
         address = socket.inet_pton(self._socket.family, group)
         if ":" in group:
             option = (socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
-                      address + struct.pack("I", _index(guest)))
+                      address + struct.pack("I", guest.ifindex()))
         else:
             option = (socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
                       address + socket.inet_aton(guest.ipv4))
@@ -48,16 +51,12 @@ class Listener:
         self._socket.close()
 
 
-def _index(guest):
-    return int(guest.run("cat", "/sys/class/net/eth0/ifindex").out)
-
-
 def send(guest, group, tag):
     """A datagram from the guest's own stack."""
     family = socket.AF_INET6 if ":" in group else socket.AF_INET
     with guest.socket(family, socket.SOCK_DGRAM) as sender:
         if ":" in group:
-            sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, _index(guest))
+            sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, guest.ifindex())
         else:
             sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
                               socket.inet_aton(guest.ipv4))
@@ -84,6 +83,16 @@ def leads_to(lab, group_mac, *names, timeout=3):
     wanted = {lab.hosts[name].vtep for name in names} or {"0.0.0.0"}
     wait_until(f"{group_mac} goes to {names}",
                lambda: destinations(sender.host, sender.vni, group_mac) == wanted, timeout)
+
+
+@contextlib.contextmanager
+def heard_at_h2(lab, group, mac):
+    """red2 listens meanwhile, and the host of red1, which sends, knows."""
+    red1, red2 = lab.guests["red1"], lab.guests["red2"]
+    with Listener(red2, group):
+        send(red1, group, b"<first>")
+        leads_to(lab, mac, "h2")
+        yield red1, red2
 
 
 @pytest.mark.parametrize("family", GROUPS)
@@ -124,14 +133,12 @@ def test_listeners_stay_for_several_membership_intervals(lab):
 
 def test_control_without_queries_a_listener_is_forgotten(lab):
     group, mac = GROUPS["IPv4"]
-    red1, red2 = lab.guests["red1"], lab.guests["red2"]
+    red2 = lab.guests["red2"]
     red2.run("nft", "add table netdev mute; add chain netdev mute in { type filter hook ingress "
              "device eth0 priority 0; }; add rule netdev mute in ether type ip "
              "ip daddr 224.0.0.1 drop")
     try:
-        with Listener(red2, group):
-            send(red1, group, b"<first>")
-            leads_to(lab, mac, "h2")
+        with heard_at_h2(lab, group, mac):
             leads_to(lab, mac, timeout=MEMBERSHIP + 2)
     finally:
         red2.run("nft", "delete table netdev mute")
@@ -160,6 +167,42 @@ def igmp_query(guest):
     return frames.ethernet("01:00:5e:00:00:01", guest.mac, frames.ETH_IPV4, header + igmp)
 
 
+def igmp_joins(guest, count):
+    """IGMPv3 reports of so many groups, 150 in each."""
+    for first in range(0, count, 150):
+        groups = [f"239.77.{n >> 8}.{n & 255}" for n in range(first, first + 150)]
+        igmp = struct.pack("!BBHHH", 0x22, 0, 0, 0, len(groups)) + b"".join(
+            struct.pack("!BBH4s", 4, 0, 0, socket.inet_aton(group)) for group in groups)
+        igmp = igmp[:2] + struct.pack("!H", frames.checksum(igmp)) + igmp[4:]
+        header = struct.pack("!BBHHHBBH4s4s", 0x45, 0xc0, 20 + len(igmp), 0, 0, 1, 2, 0,
+                             socket.inet_aton(guest.ipv4), socket.inet_aton("224.0.0.22"))
+        header = header[:10] + struct.pack("!H", frames.checksum(header)) + header[12:]
+        yield frames.ethernet("01:00:5e:00:00:16", guest.mac, frames.ETH_IPV4, header + igmp)
+
+
+@pytest.mark.parametrize("family", GROUPS)
+def test_who_joins_very_many_groups_takes_none_from_others(lab, family):
+    """Beyond what it has room for, a bridge would stop to listen to anybody."""
+    group, mac = GROUPS[family]
+    red1, red2, greedy = (lab.guests[name] for name in ("red1", "red2", "red4"))
+    greedy.send_frames(igmp_joins(greedy, 6000), interval=0.002)
+    with Listener(red2, group):
+        send(red1, group, b"<first>")
+        leads_to(lab, mac, "h2")
+        guests, wires = arrivals(lab, red1, group, f"<beside very many {family}>".encode())
+        assert "red2" in guests and wires == {"h2"}
+    leads_to(lab, mac, timeout=5)
+    joined = run("bridge", "-n", greedy.host.netns, "mdb", "show").out.count("grp 239.77.")
+    assert 0 < joined <= 256 or not has_port_limit()
+    wait_until("they are forgotten", lambda: "grp 239.77." not in run(
+        "bridge", "-n", greedy.host.netns, "mdb", "show").out, 10)
+
+
+def has_port_limit():
+    """Of groups: Linux 6.3."""
+    return tuple(int(n) for n in os.uname().release.split(".")[:2]) >= (6, 3)
+
+
 @pytest.mark.parametrize("family", LINK_LOCAL)
 def test_link_local_groups_go_everywhere(lab, family):
     group, _ = LINK_LOCAL[family]
@@ -181,12 +224,66 @@ def test_no_group_stays_in_the_punt(lab, family):
     assert red1.host.counters()["punted_frames"] == before
 
 
+def lose_carrier(host, guest):
+    host.ip("link", "set", guest.port, "carrier", "off")
+    host.ip("link", "set", guest.port, "carrier", "on")
+
+
+@contextlib.contextmanager
+def mdb_changes(guest, group):
+    """What the bridge of the guest's host says of the group at the guest's port, as a function: who
+    only looks at it now and then misses what lasts for less."""
+    host, path = guest.host, guest.host.dir / "mdb.out"
+    with open(path, "wb") as out:
+        monitor = subprocess.Popen(host.lab.journal.recorded("monitor", [
+            "stdbuf", "-oL", "bridge", "-n", host.netns, "monitor", "mdb"]), stdout=out)
+    try:
+        time.sleep(0.3)  # by then it listens
+        yield lambda: [line for line in path.read_text().splitlines()
+                       if f"grp {group} " in line and f"port {guest.port} " in line]
+    finally:
+        monitor.terminate()
+        monitor.wait(5)
+
+
+def forgotten_and_back(changes):
+    gone = [line.startswith("Deleted") for line in changes]
+    return True in gone and False in gone[gone.index(True):]
+
+
+FAULTS = {
+    "bridge down": lambda host, guest: host.ip("link", "set", f"dvbr{guest.vni}", "down"),
+    "port off the bridge": lambda host, guest: host.ip("link", "set", guest.port, "nomaster"),
+    "no carrier": lose_carrier,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_who_listens_is_asked_anew_after(lab, fault):
+    """The bridge has forgotten it then, and the next query by the clock is far."""
+    group, mac = GROUPS["IPv4"]
+    red2 = lab.guests["red2"]
+    interval = red2.host.doved.argv.index("--query-interval") + 1
+    red2.host.kill_doved()
+    red2.host.doved.argv[interval] = "1000"
+    red2.host.start()
+    try:
+        with heard_at_h2(lab, group, mac) as (red1, _):
+            with mdb_changes(red2, group) as changes:
+                FAULTS[fault](red2.host, red2)
+                wait_until("its bridge forgets and learns it", lambda: forgotten_and_back(changes()),
+                           5)
+            leads_to(lab, mac, "h2")
+            assert "red2" in arrivals(lab, red1, group, f"<{fault}>".encode())[0]
+    finally:
+        red2.host.kill_doved()
+        red2.host.doved.argv[interval] = str(QUERY_INTERVAL)
+        red2.host.start()
+
+
 def test_listeners_outlive_a_restart_of_doved(lab):
     group, mac = GROUPS["IPv4"]
-    red1, red2 = lab.guests["red1"], lab.guests["red2"]
-    with Listener(red2, group):
-        send(red1, group, b"<first>")
-        leads_to(lab, mac, "h2")
+    with heard_at_h2(lab, group, mac) as (red1, red2):
         for host in (red1.host, red2.host):
             host.kill_doved()
             host.start()
@@ -199,10 +296,7 @@ def test_listeners_outlive_a_restart_of_doved(lab):
 def test_listeners_outlive_a_restart_of_the_controller(lab):
     """Nobody is told that there are none before all hosts have been heard again."""
     group, mac = GROUPS["IPv4"]
-    red1, red2 = lab.guests["red1"], lab.guests["red2"]
-    with Listener(red2, group):
-        send(red1, group, b"<first>")
-        leads_to(lab, mac, "h2")
+    with heard_at_h2(lab, group, mac) as (red1, red2):
         lab.controller.kill()
         lab.start_controller()
         seen = set()
@@ -212,3 +306,17 @@ def test_listeners_outlive_a_restart_of_the_controller(lab):
         time.sleep(0.3)
         seen.add(frozenset(destinations(red1.host, red1.vni, mac)))
         assert seen == {frozenset({red2.host.vtep})}
+
+
+def test_sync_after_a_restart_of_the_controller_covers_who_listens(lab):
+    """Before the hosts have spoken nobody is told that one listens no more."""
+    group, mac = GROUPS["IPv4"]
+    with heard_at_h2(lab, group, mac) as (red1, red2):
+        red2.host.kill_doved()
+        lab.controller.kill()
+    lab.start_controller()
+    done = lab.dovectl("-wait=1", "sync", check=False)
+    assert done.code == 2 and 'host "h2": it is not connected' in done.err
+    red2.host.start()
+    lab.dovectl("-wait=30", "sync")
+    assert destinations(red1.host, red1.vni, mac) == {"0.0.0.0"}

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 from dovelab import cold, traffic, wait_until
+from dovelab.run import run
 
 INTERVAL = 0.05
 
@@ -49,6 +50,51 @@ def test_a_killed_doved_loses_nothing_that_is_in_use(lab):
     assert losses(running) == {}
     assert before <= after, f"gone: {before - after}"
     assert len(host.show("port", "show")) == 4
+
+
+class Monitor:
+    """What the kernel tells of forwarding and neighbour entries of a host's tunnel devices."""
+
+    def __init__(self, host):
+        self._processes = [subprocess.Popen(
+            host.lab.journal.recorded("monitor", [tool, "-n", host.netns, "monitor", what]),
+            stdout=subprocess.PIPE, text=True) for tool, what in (("bridge", "fdb"), ("ip", "neigh"))]
+        time.sleep(0.3)  # by then they listen
+
+    def stop(self):
+        for process in self._processes:
+            process.terminate()
+        told = "".join(process.communicate()[0] for process in self._processes)
+        return [line for line in told.splitlines()
+                if "dev dvx" in line and not line.startswith("miss")]
+
+
+def test_only_what_differs_is_written_after_a_restart(lab):
+    """The kernel tells of every entry that is set to something else than it was."""
+    host, wrong, stranger = lab.hosts["h1"], lab.guests["red2"], lab.guests["red3"]
+    warm(lab)
+    cold.make_cold(lab.guests["red1"], stranger)
+    monitor = Monitor(host)
+    host.kill_doved()
+    host.start()
+    host.wait_applied(lab.revision())
+    time.sleep(0.5)
+    assert monitor.stop() == []
+
+    vni, elsewhere = wrong.vni, lab.hosts["h3"].vtep
+    assert [row["dst"] for row in host.remote_fdb(vni, wrong.mac)] == [wrong.host.vtep]
+    host.kill_doved()
+    run("bridge", "-n", host.netns, "fdb", "replace", wrong.mac, "dev", f"dvx{vni}", "dst",
+        elsewhere, "self", "dynamic")
+    monitor = Monitor(host)
+    host.start()
+    wait_until("it is right again", lambda: [
+        row["dst"] for row in host.remote_fdb(vni, wrong.mac)] == [wrong.host.vtep])
+    assert traffic.ping(lab.guests["red1"], stranger.ipv4, 2).lost == 0
+    told = monitor.stop()
+    assert len([line for line in told if line.startswith(wrong.mac)]) == 1
+    assert [line for line in told if stranger.mac in line], "control: what is new is told"
+    assert not [line for line in told if wrong.mac not in line and stranger.mac not in line]
 
 
 def test_after_the_restart_strangers_meet_as_before(lab):

@@ -10,7 +10,8 @@ from dovelab.capture import Capture
 
 pytestmark = pytest.mark.alone
 SUBNETS = ["10.1.0.0/24", "fd00:1::/64"]
-LAB = {"hosts": ["h1", "h2"], "tenants": {"red": {"red-net": {"subnets": SUBNETS}}},
+LAB = {"hosts": ["h1", "h2"], "dove-controller": ["--replicate-limit", "0"],  # all is asked for
+       "tenants": {"red": {"red-net": {"subnets": SUBNETS}}},
        "guests": {"asker": {"network": "red-net", "host": "h1", "ips": ["10.1.0.11"]},
                   "other": {"network": "red-net", "host": "h2", "ips": ["10.1.0.12"]}}}
 HANDFUL = 8

@@ -11,6 +11,7 @@ import time
 import pytest
 from dovelab import frames, traffic, wait_until
 from dovelab.capture import Capture
+from dovelab.spec import both_underlays
 
 MAC = "02:00:00:00:00:0{}"
 STRANGER = "02:00:00:00:00:66"
@@ -21,10 +22,10 @@ def guest(number, host, **more):
             "ips": [f"10.1.0.{10 + number}", f"fd00:1::{10 + number}"], **more}
 
 
-LAB = {"hosts": ["h1", "h2"],
+LABS = both_underlays({"hosts": ["h1", "h2"],
        "tenants": {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
        "guests": {"secured": guest(1, "h1"), "open": guest(2, "h1", security="off"),
-                  "target": guest(3, "h1"), "far": guest(4, "h2")}}
+                  "target": guest(3, "h1"), "far": guest(4, "h2")}})
 
 
 # --- frames

@@ -70,9 +70,12 @@ def test_the_silent_tenant_hears_nothing_at_all(lab, talker, silent):
 @contextlib.contextmanager
 def wrong_entry(host, vni, mac, vtep, wrong_vni):
     entry = [mac, "dev", f"dvx{vni}", "dst", vtep]
-    run("bridge", "-n", host.netns, "fdb", "replace", *entry, "vni", wrong_vni, "self", "permanent")
-    yield
-    run("bridge", "-n", host.netns, "fdb", "del", *entry, "vni", wrong_vni, "self", check=False)
+    with host.doved.paused():  # it would not stay
+        run("bridge", "-n", host.netns, "fdb", "replace", *entry, "vni", wrong_vni, "self",
+            "permanent")
+        yield
+        run("bridge", "-n", host.netns, "fdb", "del", *entry, "vni", wrong_vni, "self",
+            check=False)
 
 
 def test_control_one_wrong_entry_is_caught(lab):

@@ -2,9 +2,13 @@
 // packet socket. What a guest that means harm would run.
 //
 //   unknown   unicast to a new random MAC each time
+//   groups    likewise to a multicast MAC
 //   arp       ARP requests for a new address of --target's /17 each time
 //   garp      gratuitous ARPs for the guest's own address, all alike
 //   same-arp  ARP requests for one address (--target)
+//   ask       ARP requests or neighbour solicitations for --target, the address behind it, the next
+//             and so on, --span of them, then from the first again
+//   routed    UDP datagrams to those, by the router with MAC --router
 //
 // Prints one line, at its end or when it is told to end (SIGTERM): frames sent, seconds, frames per
 // second.
@@ -23,18 +27,23 @@
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <system_error>
 #include <thread>
 
 #include "core/mac_address.h"
 #include "fmt/core.h"
+#include "tests/lab/scan_frames.h"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using Frame = std::array<std::uint8_t, 60>;
+using dove::lab::Bytes;
 
 volatile std::sig_atomic_t stopped = 0;
 
@@ -47,6 +56,8 @@ struct Options {
   std::string mac;
   std::string ip = "0.0.0.0";
   std::string target = "0.0.0.0";
+  std::string router;
+  std::uint64_t span = 1U << 20U;
   double seconds = 1.0;
   std::uint64_t count = 0;  // 0: until the time is over
   double rate = 0;          // frames a second; 0: as fast as it goes
@@ -64,11 +75,51 @@ Octets ip_octets(const std::string& text) {
 
 class Source {
  public:
-  explicit Source(const Options& options)
-      : random_(options.kind == "unknown"), scan_(options.kind == "arp") {
-    const auto mac = dove::MacAddress::parse(options.mac);
-    if (!mac) throw CLI::ValidationError("no MAC address: " + options.mac);
-    std::copy(mac->bytes().begin(), mac->bytes().end(), frame_.begin() + 6);
+  virtual ~Source() = default;
+  virtual std::span<const std::uint8_t> next() = 0;
+};
+
+template <class Value>
+Value parse(const std::string& text, const char* kind) {
+  const auto value = Value::parse(text);
+  if (!value) throw CLI::ValidationError(fmt::format("no {}: {}", kind, text));
+  return *value;
+}
+
+class Scan final : public Source {
+ public:
+  explicit Scan(const Options& options)
+      : who_{parse<dove::MacAddress>(options.mac, "MAC address"),
+             parse<dove::IpAddress>(options.ip, "IP address")},
+        first_{parse<dove::IpAddress>(options.target, "IP address")},
+        span_{options.span} {
+    if (options.kind == "routed") router_ = parse<dove::MacAddress>(options.router, "MAC address");
+  }
+
+  std::span<const std::uint8_t> next() override {
+    const auto target = dove::lab::behind(first_, sent_++ % span_);
+    frame_ =
+        router_ ? dove::lab::datagram(who_, *router_, target) : dove::lab::question(who_, target);
+    return frame_;
+  }
+
+ private:
+  const dove::lab::Scanner who_;
+  const dove::IpAddress first_;
+  const std::uint64_t span_;
+  std::optional<dove::MacAddress> router_;
+  std::uint64_t sent_ = 0;
+  Bytes frame_;
+};
+
+class Template final : public Source {
+ public:
+  explicit Template(const Options& options)
+      : groups_(options.kind == "groups"),
+        random_(groups_ || options.kind == "unknown"),
+        scan_(options.kind == "arp") {
+    const auto mac = parse<dove::MacAddress>(options.mac, "MAC address");
+    std::copy(mac.bytes().begin(), mac.bytes().end(), frame_.begin() + 6);
     if (random_) {
       set_type(0x88b5);
       return;
@@ -79,11 +130,11 @@ class Source {
              ip_octets(options.kind == "garp" ? options.ip : options.target));
   }
 
-  const Frame& next() {
+  std::span<const std::uint8_t> next() override {
     if (random_) {
       const std::uint64_t bits = engine_();
       std::memcpy(frame_.data(), &bits, 6);
-      frame_[0] = static_cast<std::uint8_t>((frame_[0] & 0xfcU) | 0x02U);
+      frame_[0] = static_cast<std::uint8_t>((frame_[0] & 0xfcU) | (groups_ ? 0x03U : 0x02U));
     } else if (scan_) {
       const std::uint64_t bits = engine_();
       frame_[kArpBody + 26] = static_cast<std::uint8_t>(net_ | (bits & 0x7fU));
@@ -106,6 +157,7 @@ class Source {
     net_ = target[2] & 0x80U;
   }
 
+  bool groups_;
   bool random_;
   bool scan_;
   unsigned net_ = 0;  // the bit of the third octet that an ARP scan leaves alone
@@ -126,11 +178,12 @@ int open_device(const std::string& name) {
 }
 
 std::size_t send_batch(int fd, Source& source, std::size_t wanted) {
-  std::array<Frame, kBatch> frames;
+  std::array<Bytes, kBatch> frames;
   std::array<iovec, kBatch> vectors{};
   std::array<mmsghdr, kBatch> messages{};
   for (std::size_t i = 0; i < wanted; ++i) {
-    frames[i] = source.next();
+    const auto frame = source.next();
+    frames[i].assign(frame.begin(), frame.end());
     vectors[i] = {frames[i].data(), frames[i].size()};
     messages[i].msg_hdr.msg_iov = &vectors[i];
     messages[i].msg_hdr.msg_iovlen = 1;
@@ -156,8 +209,13 @@ std::size_t allowance(const Options& options, std::uint64_t sent, double elapsed
   return room;
 }
 
+std::unique_ptr<Source> source_of(const Options& options) {
+  if (options.kind == "ask" || options.kind == "routed") return std::make_unique<Scan>(options);
+  return std::make_unique<Template>(options);
+}
+
 void flood(const Options& options) {
-  Source source(options);
+  const auto source = source_of(options);
   const int fd = open_device(options.device);
   const auto start = Clock::now();
   std::uint64_t sent = 0;
@@ -167,7 +225,7 @@ void flood(const Options& options) {
     if (room == 0) {
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     } else {
-      sent += send_batch(fd, source, room);
+      sent += send_batch(fd, *source, room);
     }
   }
   const double seconds = since(start);
@@ -181,13 +239,16 @@ void flood(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Sends frames as fast as the kernel takes them"};
-  app.add_option("kind", options.kind, "unknown, arp, garp or same-arp")
+  app.add_option("kind", options.kind, "unknown, arp, garp, same-arp, ask or routed")
       ->required()
-      ->check(CLI::IsMember({"unknown", "arp", "garp", "same-arp"}));
+      ->check(CLI::IsMember({"unknown", "groups", "arp", "garp", "same-arp", "ask", "routed"}));
   app.add_option("--mac", options.mac, "source MAC")->required();
   app.add_option("--dev", options.device);
   app.add_option("--ip", options.ip, "sender's address");
-  app.add_option("--target", options.target, "subnet (arp) or address (same-arp)");
+  app.add_option("--target", options.target, "subnet (arp), address (same-arp), or the first one");
+  app.add_option("--router", options.router, "the router's MAC (routed)");
+  app.add_option("--span", options.span, "how many addresses (ask, routed)")
+      ->check(CLI::PositiveNumber);
   app.add_option("--seconds", options.seconds);
   app.add_option("--count", options.count);
   app.add_option("--rate", options.rate);

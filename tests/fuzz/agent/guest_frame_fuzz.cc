@@ -8,6 +8,7 @@
 #include "agent/frames/bytes.h"
 #include "agent/frames/guest_frame.h"
 #include "agent/frames/nd.h"
+#include "agent/frames/sender.h"
 #include "tests/fuzz/agent/must.h"
 
 namespace dove::agent::fuzz {
@@ -35,7 +36,17 @@ void answer_nd(const AddressQuery& query, const MacAddress& owner) {
   must(na->solicited == query.source.has_value());
 }
 
+void read_who(ByteView frame) {
+  const auto sender = read_sender(frame);
+  if (!sender) return;
+  must(sender->mac == get_mac(frame, 6) && sender->mac.is_unicast());
+  must(!sender->claimed || sender->ip);
+  must(!sender->ip || sender->ip->is_assignable());
+  must(!sender->tentative || sender->tentative->is_assignable());
+}
+
 void read(ByteView frame) {
+  read_who(frame);
   const GuestEvents events = read_guest_frame(frame, IfIndex{7}, kVni);
   if (events.seen) {
     must(events.seen->address.ip.is_assignable());

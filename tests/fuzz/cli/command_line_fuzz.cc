@@ -4,19 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
-#include "cli/text.h"
-#include "tests/unit/cli/harness.h"
+#include "tests/fuzz/cli/outcome.h"
 
 namespace dove::cli {
 namespace {
-
-void must(bool condition) {
-  if (!condition) std::abort();
-}
 
 // Things with names that only a broken daemon would send.
 FakeBackend daemons(unsigned mood, std::string_view name) {
@@ -39,27 +33,6 @@ FakeBackend daemons(unsigned mood, std::string_view name) {
   *backend.change_reply.add_objects() = backend.objects.front();
   if ((mood & 1U) != 0) backend.failure = Error{ErrorCode::kUnavailable, std::string{name}};
   return backend;
-}
-
-void check_lines(std::string_view text) {
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    must(end != std::string_view::npos);
-    const auto line = text.substr(0, end);
-    must(is_utf8(line) && printable(line) == line);
-    text.remove_prefix(end + 1);
-  }
-}
-
-void check_outcome(const Outcome& outcome, const Format& format, bool streams) {
-  must((outcome.exit == Exit::kDone) == outcome.err.empty());
-  must(outcome.exit == Exit::kDone || outcome.out.empty() || streams);
-  check_lines(outcome.err);
-  if (!format.json) {
-    check_lines(outcome.out);
-  } else if (outcome.out.starts_with('[') && !streams) {
-    must(nlohmann::json::parse(outcome.out, nullptr, false).is_array());
-  }
 }
 
 void run_words(std::span<const std::string> words, const Format& format, FakeBackend& backend) {

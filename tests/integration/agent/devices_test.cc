@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "agent/datapath/overlay_devices.h"
@@ -156,6 +158,28 @@ TEST_CASE("unused networks go one at a time, and stay when they are used again")
   CHECK(succeeds("ip link show dvbr2"));
 }
 
+TEST_CASE("a network that is used again before it is removed has nothing of its earlier time") {
+  Underlay underlay;
+  Switch host;
+  take(host->add_network(vni(100)));
+  const auto key = [](const char* text) { return MacKey{vni(100), mac(text)}; };
+  const Vtep peer{ip("192.0.2.2")};
+  const std::vector<KernelChange> held{
+      SetFdb{key("02:00:00:00:00:0b"), peer}, SetLocalFdb{key("02:00:00:00:00:0c")},
+      SetGroup{{vni(100), MacAddress::broadcast()}, {peer}},
+      SetNeighbour{{vni(100), ip("10.0.0.2")}, mac("02:00:00:00:00:0b")}};
+  REQUIRE(host->apply(held).empty());
+  const auto rows = [] {
+    return bridge_json("fdb show dev dvx100").size() + ip_json("neigh show dev dvx100").size();
+  };
+  const auto before = rows();
+
+  host->remove_network(vni(100));
+  CHECK(rows() == before);
+  take(host->add_network(vni(100)));
+  CHECK(rows() == before - held.size());
+}
+
 TEST_CASE("the punt follows the underlay's MTU, and the guests are told") {
   Underlay underlay;
   Switch host;
@@ -187,6 +211,26 @@ TEST_CASE("the guests' MTU is that of the shortest way to another host") {
   run("ip route del 198.51.100.0/24");  // no way at all: the others count
   REQUIRE(host.until([&] { return host.heard.mtu == 1450; }));
   CHECK(link("dvpunt").at("mtu") == 1500);
+}
+
+TEST_CASE("of a thousand hosts the shortest way counts too, and whoever changes meanwhile") {
+  Underlay underlay;
+  Switch host;
+  host->start();
+  run("ip route add 198.51.100.0/24 via 192.0.2.2 mtu 1400");
+  run("ip route add 203.0.113.0/24 via 192.0.2.2 mtu 1300");
+  std::vector<IpAddress> peers;
+  for (int i = 0; i < 1000; ++i)
+    peers.push_back(ip(fmt::format("192.0.2.{}", 2 + i % 250).c_str()));
+  peers.push_back(ip("198.51.100.3"));
+  host->set_peers(peers);
+  REQUIRE(host.until([&] { return host.heard.mtu == 1350; }));
+  peers.back() = ip("203.0.113.3");
+  host->set_peers(peers);
+  REQUIRE(host.until([&] { return host.heard.mtu == 1250; }));
+  peers.pop_back();
+  host->set_peers(peers);
+  REQUIRE(host.until([&] { return host.heard.mtu == 1450; }));
 }
 
 TEST_CASE("a VTEP on loopback says nothing about the way") {

@@ -67,7 +67,9 @@ class Guest {
 // Keeps what it is told.
 struct Recorder final : DatapathListener {
   void on_mac_miss(const MacMiss& miss) override { mac_misses.push_back(miss.key); }
+  void on_other_device(const std::string& /*device*/) override {}
   void on_ip_miss(const IpMiss& miss) override { ip_misses.push_back(miss.key); }
+  void on_heard(const GuestHeard& one) override { heard.push_back(one); }
   void on_query(const AddressQuery& query) override { queries.push_back(query); }
   void on_seen(const AddressSeen& address) override { seen.push_back(address); }
   void on_punted(PuntedFrame&& frame) override { punted.push_back(std::move(frame)); }
@@ -82,6 +84,7 @@ struct Recorder final : DatapathListener {
 
   std::vector<MacKey> mac_misses, fdb_gone;
   std::vector<IpKey> ip_misses, neighbour_gone;
+  std::vector<GuestHeard> heard;
   std::vector<AddressQuery> queries;
   std::vector<AddressSeen> seen;
   std::vector<PuntedFrame> punted;

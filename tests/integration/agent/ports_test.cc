@@ -156,8 +156,9 @@ TEST_CASE("a port that is renamed is taken off, one that is taken off is put bac
   run("ip link set port0 nomaster");
   CHECK(host.until([] { return link("port0").value("master", "") == "dvbr100"; }));
   CHECK(link("port0").at("linkinfo").at("info_slave_data").at("locked") == true);
-  CHECK(host.heard.troubles ==
-        std::vector<std::string>{"port0 was taken off dvbr100 by somebody else: put back"});
+  CHECK(
+      host.heard.troubles ==
+      std::vector<std::string>{"port port0 is not on dvbr100 by somebody else's doing: put right"});
 
   run("ip link set port0 down");
   run("ip link set port0 name renamed");

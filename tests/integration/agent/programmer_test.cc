@@ -1,7 +1,10 @@
 #include "agent/datapath/programmer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "netlink/monitor.h"
 #include "tests/integration/agent/host.h"
 
 namespace dove::agent::test {
@@ -103,6 +106,41 @@ TEST_CASE("a group's list becomes what it should be, from anything to anything")
   CHECK(destinations(kGroup) == "192.0.2.2");
 }
 
+// As the kernel tells of it.
+TEST_CASE("a list of several is punted until it is whole") {
+  OneNetwork on;
+  auto monitor = *netlink::ChangeMonitor::open({.installs = netlink::Installs::kAll});
+  const auto told = [&] {
+    std::vector<netlink::KernelChange> changes;
+    take(monitor.drain(changes));
+    std::string text;
+    for (const auto& change : changes) {
+      const auto* set = std::get_if<netlink::FdbSet>(&change);
+      const auto* gone = std::get_if<netlink::FdbGone>(&change);
+      if (set == nullptr && gone == nullptr) continue;
+      const auto& entry = set != nullptr ? set->entry : gone->entry;
+      if (entry.mac != mac(kGroup)) continue;
+      const bool punt = entry.via == IfIndex{ip_json("link show dvpunt").at(0).at("ifindex")};
+      text += fmt::format("{}{} ", set != nullptr ? '+' : '-',
+                          punt ? "punt" : entry.destination->to_string());
+    }
+    return text;
+  };
+  on.host.run_for(std::chrono::milliseconds{500});  // what the network's beginning told
+  const auto audits = on.host->counters().audits;
+  CHECK(on.apply({SetGroup{on.key(kGroup), {at(2), at(3)}}}).empty());
+  CHECK(told() == "+punt +192.0.2.2 +192.0.2.3 -punt ");
+  on.host.run_for(std::chrono::milliseconds{300});
+  CHECK(on.host->counters().audits == audits);  // nothing of it was taken for another's
+  CHECK(on.apply({SetGroup{on.key(kGroup), {at(2), at(3), at(4)}}}).empty());
+  CHECK(told() == "+192.0.2.4 ");
+  CHECK(on.apply({SetGroup{on.key(kGroup), {}}}).empty());
+  (void)told();
+  CHECK(on.apply({SetGroup{on.key(kGroup), {at(2), at(3)}}}).empty());
+  CHECK(told().ends_with("+punt +192.0.2.2 +192.0.2.3 -punt "));
+  CHECK(destinations(kGroup) == "192.0.2.2 192.0.2.3");
+}
+
 TEST_CASE("a list of 300 is one change, and only what differs is touched") {
   OneNetwork on;
   std::vector<Vtep> vteps;
@@ -162,6 +200,36 @@ TEST_CASE("a local guest's entry and a list's destination that somebody takes co
            destinations(kGroup) == "0.0.0.0";
   }));
   CHECK(on.host->counters().put_back == 3);
+  on.apply({SetGroup{{vni(100), kBroadcast}, {}}});
+  on.host.run_for(std::chrono::milliseconds{50});
+  CHECK(on.host->counters().put_back == 3);  // our own doing
+}
+
+TEST_CASE("what we take out ourselves nobody is said to have taken") {
+  OneNetwork on;
+  const SetGroup full{{vni(100), kBroadcast}, {at(2), at(3)}};
+  const SetGroup empty{{vni(100), kBroadcast}, {}};
+  for (const KernelChange& change : std::vector<KernelChange>{
+           full, empty, full, empty, SetLocalFdb{on.key("02:00:00:00:00:05")},
+           DeleteFdb{on.key("02:00:00:00:00:05")}, SetLocalFdb{on.key("02:00:00:00:00:05")},
+           DeleteGroup{{vni(100), kBroadcast}}, full})
+    on.apply({change});
+  on.host.run_for(std::chrono::milliseconds{100});
+  CHECK(on.host->counters().put_back == 0);
+  CHECK(on.host.heard.troubles.empty());
+}
+
+TEST_CASE("a device that somebody removes has its lists again when it is made again") {
+  OneNetwork on;
+  on.apply({SetLocalFdb{on.key("02:00:00:00:00:05")},
+            SetGroup{{vni(100), kBroadcast}, {at(2), at(3)}}, SetGroup{on.key(kGroup), {}}});
+  on.host.run_for(std::chrono::milliseconds{50});
+  run("ip link del dvx100");
+  REQUIRE(on.host.until([&] { return !on.host.heard.troubles.empty(); }));
+  CHECK(destinations("ff:ff:ff:ff:ff:ff") == "192.0.2.2 192.0.2.3");
+  CHECK(destinations("02:00:00:00:00:05") == "0.0.0.0");
+  CHECK(destinations(kGroup) == "0.0.0.0");
+  CHECK(on.host.heard.troubles.size() == 1);
 }
 
 TEST_CASE("reconciliation finds what vanished unheard") {
@@ -183,12 +251,12 @@ TEST_CASE("reconciliation finds what vanished unheard") {
   run("bridge fdb del ff:ff:ff:ff:ff:ff dev dvx100");
   run("ip neigh del 10.0.0.1 dev dvx100");
 
-  const auto missing = take(programmer.reconcile(vni(100)));
+  const auto missing = programmer.mend(vni(100), take(programmer.differences(vni(100)))).missing;
   CHECK(missing.fdb == std::vector{MacKey{vni(100), mac("02:00:00:00:00:01")}});
   CHECK(missing.neighbours == std::vector{IpKey{vni(100), ip("10.0.0.1")}});
   CHECK(destinations("02:00:00:00:00:05") == "0.0.0.0");
   CHECK(destinations("ff:ff:ff:ff:ff:ff") == "192.0.2.2 192.0.2.3");
-  CHECK(take(programmer.reconcile(vni(100))).fdb.empty());
+  CHECK(take(programmer.differences(vni(100))).empty());
 }
 
 TEST_CASE("a guest that is here no more is not kept from being reached elsewhere") {

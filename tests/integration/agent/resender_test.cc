@@ -4,7 +4,6 @@
 #include <map>
 
 #include "agent/frames/bytes.h"
-#include "netlink/tun.h"
 #include "tests/integration/agent/host.h"
 #include "tests/unit/agent/hex.h"
 #include "tests/unit/agent/kernel_frames.h"
@@ -14,24 +13,12 @@ namespace {
 
 using Packet = std::vector<std::byte>;
 
-// Every host's VTEP is behind a device that wants each packet by itself.
-struct WayOut {
-  netlink::Links links = take(netlink::Links::open());
-  netlink::Tun tun = take(netlink::Tun::open("out"));
-  Resender resender = take(Resender::open(ip("192.0.2.1")));
-  WayOut() {
-    take(links.change(tun.index(), {.mtu = 1500, .up = true, .no_ipv6_addresses = true}));
-    take(links.add_address(tun.index(), ip("192.0.2.1"), 24));
-  }
+// Every host's VTEP is behind it.
+struct WayOut : netlink::test::WayOut {
+  WayOut() { add_address(); }
+  std::optional<Packet> next() { return netlink::test::read_one(tun); }
 
-  std::optional<Packet> next() {
-    Packet buffer(2048);
-    std::optional<std::size_t> length;
-    if (!eventually([&] { return (length = take(tun.read(buffer))).has_value(); }))
-      return std::nullopt;
-    buffer.resize(*length);
-    return buffer;
-  }
+  Resender resender = take(Resender::open(ip("192.0.2.1")));
 };
 
 Packet with_ip_checksum(Packet packet) {

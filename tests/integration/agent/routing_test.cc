@@ -267,6 +267,18 @@ TEST_CASE("without a punt the gateway is answered for, and what cannot be routed
   CHECK(ping.lost_nothing());
 }
 
+// In force when it returns.
+void deny(Switch& host, Vni network, const std::vector<const char*>& prefixes) {
+  std::vector<Prefix> denied;
+  for (const auto* prefix : prefixes) denied.push_back(*Prefix::parse(prefix));
+  bool done = false;
+  host->set_policy(network, kRouterMac, denied, [&](const Status& status) {
+    CHECK(status);
+    done = true;
+  });
+  REQUIRE(host.until([&] { return done; }));
+}
+
 TEST_CASE("denied: what the guest sends is dropped before it is routed or punted") {
   RoutedHost on;
   const OtherGuestHere other{on};
@@ -279,15 +291,14 @@ TEST_CASE("denied: what the guest sends is dropped before it is routed or punted
     return ping.lost_nothing();
   };
   REQUIRE(ping_works());
-  on.host->set_policy(vni(100), kRouterMac,
-                      {*Prefix::parse("10.2.0.0/24"), *Prefix::parse("fd00:2::/64")});
-  REQUIRE(on.host.until(has_policy));
+  deny(on.host, vni(100), {"10.2.0.0/24", "fd00:2::/64"});
+  CHECK(has_policy());
   CHECK_FALSE(ping_works());
   CHECK(counted(on.host, "denied_sent") == 2);
   CHECK(on.routed().empty());
 
-  on.host->set_policy(vni(100), kRouterMac, {});
-  REQUIRE(on.host.until([] { return !has_policy(); }));
+  deny(on.host, vni(100), {});
+  CHECK_FALSE(has_policy());
   CHECK(ping_works());
 }
 
@@ -298,9 +309,7 @@ TEST_CASE("denied: what comes from the router of a host with an old entry is dro
   const auto changes = routes_between({ip("192.0.2.1")}, {ip("192.0.2.1")});
   CHECK(on.host->apply(changes).empty());
   // Only network 200 knows of the policy: 100 sends by its old entries.
-  on.host->set_policy(vni(200), kRouterMac, {*Prefix::parse("10.0.0.0/24")});
-  REQUIRE(on.host.until(
-      [] { return succeeds("nft list set bridge dove denied4-200 >/dev/null 2>&1"); }));
+  deny(on.host, vni(200), {"10.0.0.0/24"});
   const Ping ping{on.guest, "-c 2 -i 0.2 -W 1 10.2.0.2"};
   REQUIRE(on.host.until([&] { return ping.done(); }, std::chrono::seconds{10}));
   CHECK_FALSE(ping.lost_nothing());
@@ -309,8 +318,7 @@ TEST_CASE("denied: what comes from the router of a host with an old entry is dro
 
 TEST_CASE("policies stand while doved is down, and go with their network") {
   RoutedHost on;
-  on.host->set_policy(vni(100), kRouterMac, {*Prefix::parse("10.2.0.0/24")});
-  REQUIRE(on.host.until(has_policy));
+  deny(on.host, vni(100), {"10.2.0.0/24"});
   on.host.close();
   CHECK(has_policy());
   {
@@ -321,8 +329,8 @@ TEST_CASE("policies stand while doved is down, and go with their network") {
     CHECK(has_policy());  // until the controller says otherwise
     run("nft flush ruleset");
     after->start();
-    after->set_policy(vni(100), kRouterMac, {*Prefix::parse("10.2.0.0/24")});
-    CHECK(after.until(has_policy));
+    deny(after, vni(100), {"10.2.0.0/24"});
+    CHECK(has_policy());
     run("nft flush ruleset");
     CHECK(after.until(has_policy));
   }
@@ -333,10 +341,8 @@ TEST_CASE("policies stand while doved is down, and go with their network") {
 
 TEST_CASE("overlapping denied subnets are taken as their union") {
   RoutedHost on;
-  on.host->set_policy(vni(100), kRouterMac,
-                      {*Prefix::parse("10.2.0.128/25"), *Prefix::parse("10.2.0.0/24"),
-                       *Prefix::parse("10.2.0.0/24"), *Prefix::parse("fd00:2::/64")});
-  CHECK(on.host.until(has_policy));
+  deny(on.host, vni(100), {"10.2.0.128/25", "10.2.0.0/24", "10.2.0.0/24", "fd00:2::/64"});
+  CHECK(has_policy());
   CHECK(on.host.heard.troubles.empty());
 }
 

@@ -262,9 +262,6 @@ TEST_CASE("version and help", "[cli]") {
   CHECK(dovectl("port help").code == 0);
   CHECK(dovectl("").code == 1);
   CHECK(is_one_line(dovectl("").err));
-  const auto wait = dovectl("-wait tenant add red");
-  CHECK(wait.code == 2);
-  CHECK(wait.err == "Error: -wait is not supported by this version\n");
 }
 
 TEST_CASE("a full disk is an error", "[cli]") {

@@ -3,6 +3,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -16,6 +17,11 @@
 #include "tests/catch.h"
 
 namespace dove::controller {
+
+inline const MacBinding& mac_of(const api::Binding& binding) {
+  return std::get<MacBinding>(binding);
+}
+inline const IpBinding& ip_of(const api::Binding& binding) { return std::get<IpBinding>(binding); }
 
 class FakeAgent {
  public:
@@ -39,17 +45,38 @@ class FakeAgent {
     const std::lock_guard lock{write_mutex_};
     if (!half_closed_) stream_->Write(message);
   }
-  // Without this it says that it has applied each list of hosts as soon as it comes.
+  // Without this it says that it knows the hosts, and has applied everything, as soon as it hears.
+  // Syncs are kept only by who is silent.
   void be_silent() { silent_ = true; }
-  void say_applied(std::uint64_t revision) {
+  void say_knows_hosts(std::uint64_t revision) {
     v1::FromAgent message;
-    message.mutable_applied()->set_revision(revision);
+    message.mutable_knows_hosts()->set_revision(revision);
+    say(message);
+  }
+  void say_applied(const v1::Sync& sync, const std::string& problem = {}) {
+    v1::FromAgent message;
+    message.mutable_applied()->set_number(sync.number());
+    message.mutable_applied()->set_revision(sync.revision());
+    message.mutable_applied()->set_problem(problem);
+    say(message);
+  }
+  v1::Sync next_sync() { return next(v1::FromController::kSync).sync(); }
+  void say_alive() {
+    v1::FromAgent message;
+    message.mutable_alive();
     say(message);
   }
 
+  // What its hello says of the store.
+  void knows(const std::string& store_id, const std::string& opening, std::uint64_t revision) {
+    known_.set_store_id(store_id);
+    known_.set_opening(opening);
+    known_.set_revision(revision);
+  }
   void say_hello() {
     v1::FromAgent message;
     auto* hello = message.mutable_hello();
+    *hello = known_;
     hello->set_protocol(api::kProtocol);
     hello->set_host(host_);
     hello->set_vtep(api::to_bytes(*IpAddress::parse(vtep_)));
@@ -89,14 +116,29 @@ class FakeAgent {
       if (auto message = next(); message.message_case() == kind) return message;
   }
 
-  v1::Reply ask_for(const std::function<void(v1::Request&)>& fill) {
+  void request(const std::function<void(v1::Request&)>& fill) {
     v1::FromAgent message;
     message.mutable_request()->set_id(++last_id_);
     fill(*message.mutable_request());
     say(message);
+  }
+  // To the last request.
+  v1::Reply reply() {
     for (;;)
       if (auto reply = next(v1::FromController::kReply).reply(); reply.id() == last_id_)
         return reply;
+  }
+  v1::Reply ask_for(const std::function<void(v1::Request&)>& fill) {
+    request(fill);
+    return reply();
+  }
+  // Whether a message of this kind comes in this time. It and others wait to be taken.
+  bool hears(v1::FromController::MessageCase kind, std::chrono::milliseconds time) {
+    std::unique_lock lock{mutex_};
+    return heard_changed_.wait_for(lock, time, [&] {
+      return std::any_of(heard_.begin(), heard_.end(),
+                         [&](const auto& message) { return message.message_case() == kind; });
+    });
   }
   v1::Reply join(const std::string& network) {
     return ask_for([&](auto& r) { r.mutable_join()->set_network(network); });
@@ -212,7 +254,11 @@ class FakeAgent {
  private:
   void read() {
     for (v1::FromController message; stream_->Read(&message);) {
-      if (message.has_hosts() && !silent_) say_applied(message.hosts().revision());
+      if (message.has_hosts() && !silent_) say_knows_hosts(message.hosts().revision());
+      if (message.has_sync() && !silent_) {
+        say_applied(message.sync());
+        continue;
+      }
       const std::lock_guard lock{mutex_};
       heard_.push_back(std::move(message));
       heard_changed_.notify_all();
@@ -227,6 +273,7 @@ class FakeAgent {
   const std::string host_;
   const std::string vtep_;
   const std::string boot_id_;
+  v1::Hello known_;
   grpc::ClientContext context_;
   std::unique_ptr<v1::AgentSession::Stub> stub_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::FromAgent, v1::FromController>> stream_;

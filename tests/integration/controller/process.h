@@ -39,6 +39,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  pid_t pid() const noexcept { return pid_; }
   void kill(int signal) {
     if (pid_ > 0) ::kill(pid_, signal);
     wait();

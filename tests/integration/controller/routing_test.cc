@@ -1,6 +1,5 @@
 // What agents hear of other networks of a tenant, of policies, and of new hosts, over real streams.
-#include "tests/integration/controller/fake_agent.h"
-#include "tests/integration/controller/server.h"
+#include "tests/integration/controller/fabric.h"
 
 namespace dove::controller {
 namespace {
@@ -12,8 +11,8 @@ const IpKey kIpA{kNear, *IpAddress::parse("10.0.0.10")};
 const IpKey kIpB{kNear, *IpAddress::parse("10.1.0.11")};
 
 // Tenant t has networks n (VNI 100) with endpoint a and m (VNI 200) with endpoint b.
-struct World {
-  explicit World(const Sessions::Options& options = {}) : server{store, options} {
+struct World : Fabric {
+  explicit World(const Sessions::Options& options = {}) : Fabric{options} {
     v1::ChangeRequest change;
     add_tenant(change, "t");
     add_network(change, "n", "t", 100, {"10.0.0.0/24"});
@@ -21,11 +20,6 @@ struct World {
     add_endpoint(change, "a", "n", "02:00:00:00:00:0a", {"10.0.0.10"});
     add_endpoint(change, "b", "m", "02:00:00:00:00:0b", {"10.1.0.11"});
     server.must_change(change);
-  }
-  std::unique_ptr<FakeAgent> agent(const std::string& name, const std::string& vtep) const {
-    auto agent = std::make_unique<FakeAgent>(server.channel(), name, vtep);
-    agent->connect();
-    return agent;
   }
   std::uint64_t policy(bool add, v1::Tenant::Routing routing = v1::Tenant::DENY) const {
     v1::ChangeRequest change;
@@ -43,13 +37,7 @@ struct World {
     change.mutable_operations(0)->mutable_tenant_set()->set_routing(routing);
     return server.must_change(change).revision();
   }
-
-  MemoryStore store;
-  TestServer server;
 };
-
-const MacBinding& mac_of(const api::Binding& binding) { return std::get<MacBinding>(binding); }
-const IpBinding& ip_of(const api::Binding& binding) { return std::get<IpBinding>(binding); }
 
 TEST_CASE("welcome tells the MAC of every gateway") {
   World world;
@@ -176,15 +164,15 @@ TEST_CASE("a new host's first activation is confirmed when all others know the h
   const auto one = world.agent("h1", "192.0.2.1");
   one->be_silent();
   const auto other = world.agent("h3", "192.0.2.3");
-  one->say_applied(one->next(v1::FromController::kHosts).hosts().revision());
+  one->say_knows_hosts(one->next(v1::FromController::kHosts).hosts().revision());
   const auto two = world.agent("h2", "192.0.2.2");
   const auto told = one->next(v1::FromController::kHosts).hosts();
   say_activate(*two, world, "b");
-  one->say_applied(told.revision() - 1);
+  one->say_knows_hosts(told.revision() - 1);
   one->all_until_now();                 // so that this was heard
   CHECK(two->all_until_now().empty());  // and the activation before that
   CHECK(world.server.show(v1::ShowRequest::ENDPOINT, "b").front().endpoint().host() == "h2");
-  SECTION("as the last of them says") { one->say_applied(told.revision()); }
+  SECTION("as the last of them says") { one->say_knows_hosts(told.revision()); }
   SECTION("or goes") {
     FakeAgent again{world.server.channel(), "h1", "192.0.2.1"};
     again.connect();

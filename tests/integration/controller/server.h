@@ -35,7 +35,7 @@ class TestServer {
     management_->start(agents_->thread());
   }
   ~TestServer() {
-    server_->Shutdown(std::chrono::system_clock::now());
+    server_->cancel();
     CHECK(agents_->stop(std::chrono::seconds{20}));
   }
 
@@ -66,7 +66,9 @@ class TestServer {
     request.set_kind(kind);
     request.set_name(name);
     std::vector<v1::Object> objects;
-    REQUIRE(show(request, &objects).ok());
+    const auto status = show(request, &objects);
+    INFO(status.error_message());
+    REQUIRE(status.ok());
     return objects;
   }
 
@@ -77,7 +79,7 @@ class TestServer {
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<ManagementService> management_;
   std::unique_ptr<AgentService> agents_;
-  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<api::Server> server_;
 };
 
 // --- requests, short to write

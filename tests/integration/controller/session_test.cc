@@ -2,8 +2,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include "tests/integration/controller/fake_agent.h"
-#include "tests/integration/controller/server.h"
+#include "tests/integration/controller/fabric.h"
 
 namespace dove::controller {
 namespace {
@@ -14,38 +13,9 @@ const MacKey kMacB{kVni, *MacAddress::parse("02:00:00:00:00:0b")};
 const IpKey kIpA{kVni, *IpAddress::parse("10.0.0.10")};
 const IpKey kIpB{kVni, *IpAddress::parse("10.0.0.11")};
 
-// Tenant t with network n (VNI 100), endpoints a and b; two hosts can connect.
-struct World {
-  explicit World(const Sessions::Options& options = {}, const Outbox::Limits& limits = {})
-      : server{store, options, limits} {
-    v1::ChangeRequest change;
-    add_tenant(change, "t");
-    add_network(change, "n", "t", 100, {"10.0.0.0/24"});
-    add_endpoint(change, "a", "n", "02:00:00:00:00:0a", {"10.0.0.10"});
-    add_endpoint(change, "b", "n", "02:00:00:00:00:0b", {"10.0.0.11"});
-    server.must_change(change);
-  }
-  std::unique_ptr<FakeAgent> agent(const std::string& name, const std::string& vtep,
-                                   const std::string& boot_id = "boot") {
-    auto agent = std::make_unique<FakeAgent>(server.channel(), name, vtep, boot_id);
-    agent->connect();
-    return agent;
-  }
-  v1::Host host(const std::string& name) const {
-    return server.show(v1::ShowRequest::HOST, name).front().host();
-  }
-  void wait_disconnected(const std::string& name) const {
-    for (int i = 0; i < 500 && host(name).state() == v1::Host::CONNECTED; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds{10});
-    REQUIRE(host(name).state() == v1::Host::DISCONNECTED);
-  }
-
-  MemoryStore store;
-  TestServer server;
+struct World : SmallFabric {
+  using SmallFabric::SmallFabric;
 };
-
-const MacBinding& mac_of(const api::Binding& binding) { return std::get<MacBinding>(binding); }
-const IpBinding& ip_of(const api::Binding& binding) { return std::get<IpBinding>(binding); }
 
 TEST_CASE("hello is answered with welcome and all hosts, and others hear of a new host") {
   World world;
@@ -61,6 +31,26 @@ TEST_CASE("hello is answered with welcome and all hosts, and others hear of a ne
   CHECK(heard.hosts(0).name() == "h2");
   CHECK(world.host("h2").state() == v1::Host::CONNECTED);
   CHECK(world.host("h2").version() == "test");
+}
+
+TEST_CASE("a host that knows another past of the store is told so") {
+  World world;
+  const auto says = [&](const std::string& store, const std::string& opening,
+                        std::uint64_t revision) {
+    FakeAgent agent{world.server.channel(), "h1", "192.0.2.1"};
+    agent.knows(store, opening, revision);
+    agent.connect();
+    CHECK(agent.welcome().opening() == world.store.openings().back().id);
+    return agent.welcome().other_past();
+  };
+  const auto id = world.store.id();
+  const auto opening = world.store.openings().back().id;
+  CHECK_FALSE(says("", "", 0));
+  CHECK_FALSE(says(id, opening, 1));
+  CHECK(says(id, opening, 1000000));
+  CHECK(says(id, "another", 1));
+  CHECK(says(id, "", 1));
+  CHECK_FALSE(says("another store", "", 1000000));  // the id says it
 }
 
 TEST_CASE("others hear of a new host before its first attachment is confirmed") {
@@ -119,6 +109,7 @@ TEST_CASE("a VTEP that a disconnected host is registered with is refused, naming
 TEST_CASE("the same host come back on the same boot replaces its half-dead session") {
   World world;
   const auto one = world.agent("h1", "192.0.2.1");
+  one->all_until_now();  // nothing is under way to it
   const auto again = world.agent("h1", "192.0.2.1");
   CHECK(again->id() == one->id());
   CHECK(one->end().error_code() == grpc::StatusCode::UNAVAILABLE);
@@ -203,14 +194,15 @@ TEST_CASE("an agent that is refused while it does not read, and goes, is gone") 
     hello.mutable_hello()->set_vtep(api::to_bytes(*IpAddress::parse("192.0.2.1")));
     hello.mutable_hello()->set_boot_id("boot");
     REQUIRE(stream->Write(hello));
+    v1::FromController welcome;
+    REQUIRE(stream->Read(&welcome));  // the only thing it reads
+    REQUIRE(welcome.has_welcome());
     std::vector<Key> keys;
     for (std::uint8_t n = 0; n < 250; ++n) keys.emplace_back(IpKey{kVni, IpAddress::v4(n)});
     v1::FromAgent question;
     api::add_keys(keys, question.mutable_ask());
     for (int i = 0; i < 100; ++i)
       REQUIRE(stream->Write(question));  // more than a window of answers
-    for (int i = 0; i < 500 && world.host("h1").state() != v1::Host::CONNECTED; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds{10});
     REQUIRE(world.host("h1").state() == v1::Host::CONNECTED);
     stream->Write(
         hello);  // a mistake, for which the controller ends the stream, behind its answers
@@ -514,6 +506,8 @@ TEST_CASE("an attached endpoint's new addresses are told to its host, and to no 
     CHECK(heard.attachment().endpoint() == "a");
     CHECK(heard.attachment().state() == v1::Attachment::ACTIVE);
     CHECK(heard.attachment().generation() == attached.generation());
+    REQUIRE(heard.attachment().shared_ips_size() == 1);
+    CHECK(heard.attachment().shared_ips(0) == api::to_bytes(*IpAddress::parse("10.0.0.99")));
     std::vector<std::string> ips;
     for (const auto& ip : heard.attachment().ips()) ips.push_back(api::parse_ip(ip)->to_string());
     return ips;
@@ -549,7 +543,36 @@ TEST_CASE("a deleted network's flood list is empty") {
   const auto list = one->next(v1::FromController::kFloodList).flood_list();
   CHECK(list.full());
   CHECK(list.add_size() == 0);
+  const auto told = one->next(v1::FromController::kNetworkGone).network_gone();
+  CHECK(told.vni() == 100);
+  CHECK(told.revision() == list.revision());
   CHECK(one->join("n").has_problem());
+}
+
+TEST_CASE("who has joined a network that is deleted has joined it when it is there again") {
+  World world;
+  const auto one = world.agent("h1", "192.0.2.1");
+  const auto two = world.agent("h2", "192.0.2.2");
+  one->join("n");
+  v1::ChangeRequest gone;
+  for (const auto* name : {"a", "b"}) gone.add_operations()->set_endpoint_del(name);
+  gone.add_operations()->set_network_del("n");
+  world.server.must_change(gone);
+  // Its session may begin while there is none.
+  CHECK(two->ask_for([](auto& request) { request.mutable_join()->set_vni(100); }).has_problem());
+  one->all_until_now();
+  two->all_until_now();
+
+  v1::ChangeRequest again;
+  add_network(again, "n", "t", 100, {"10.0.0.0/24"});
+  world.server.must_change(again);
+  for (const auto& [agent, other] : {std::pair{one.get(), two.get()}, {two.get(), one.get()}}) {
+    CHECK(agent->next(v1::FromController::kNetwork).network().name() == "n");
+    auto list = agent->next(v1::FromController::kFloodList).flood_list();
+    while (!list.full()) list = agent->next(v1::FromController::kFloodList).flood_list();
+    REQUIRE(list.add_size() == 1);
+    CHECK(HostId{list.add(0)} == other->id());
+  }
 }
 
 TEST_CASE("a host is deleted when it is gone, with its attachments") {

@@ -277,7 +277,7 @@ TEST_CASE("entries that go are told, those that come only when asked for") {
   auto batch = take(Batch::open());
   const auto vx = make_vxlan(links).index;
   auto monitor = take(ChangeMonitor::open({.links = false}));
-  auto curious = take(ChangeMonitor::open({.links = false, .installs = true}));
+  auto curious = take(ChangeMonitor::open({.links = false, .installs = Installs::kAll}));
   const FdbEntry fdb{.device = vx, .mac = mac("02:00:00:00:00:01"), .destination = ip("127.0.0.2")};
   const NeighbourEntry neighbour{
       .device = vx, .ip = ip("10.1.0.2"), .mac = mac("02:00:00:00:00:01")};

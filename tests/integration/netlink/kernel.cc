@@ -55,6 +55,21 @@ bool eventually(const std::function<bool()>& check, std::chrono::milliseconds pa
   return true;
 }
 
+std::optional<std::vector<std::byte>> read_one(Tun& tun) {
+  std::vector<std::byte> buffer(2048);
+  std::optional<std::size_t> length;
+  if (!eventually([&] { return (length = take(tun.read(buffer))).has_value(); }))
+    return std::nullopt;
+  buffer.resize(*length);
+  return buffer;
+}
+
+WayOut::WayOut() {
+  take(links.change(tun.index(), {.mtu = 1500, .up = true, .no_ipv6_addresses = true}));
+}
+
+void WayOut::add_address() { take(links.add_address(tun.index(), ip("192.0.2.1"), 24)); }
+
 VxlanAttributes vxlan_attributes(std::uint32_t vni, std::uint32_t ageing) {
   return {.vni = *Vni::from(vni),
           .local = ip("127.0.0.1"),

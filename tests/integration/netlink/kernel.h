@@ -3,11 +3,15 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "netlink/link.h"
+#include "netlink/tun.h"
 #include "tests/catch.h"
 
 namespace dove::netlink::test {
@@ -38,6 +42,18 @@ inline void take(const Status& status) {
 
 inline MacAddress mac(const char* text) { return *MacAddress::parse(text); }
 inline IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+
+// What comes out of a TUN, when something does.
+std::optional<std::vector<std::byte>> read_one(Tun& tun);
+
+// The host's way out: a device that wants every packet by itself, 192.0.2.1/24.
+struct WayOut {
+  WayOut();
+  void add_address();
+
+  Links links = take(Links::open());
+  Tun tun = take(Tun::open("out"));
+};
 
 // A VXLAN device as an agent makes it, VNI 10, local 127.0.0.1, up and without a bridge.
 Link make_vxlan(Links& links, const char* name = "vx", std::uint32_t ageing = 300);

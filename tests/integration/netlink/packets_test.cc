@@ -52,18 +52,6 @@ Bytes udp_packet(const char* source, const char* destination, std::size_t payloa
   return packet;
 }
 
-std::optional<Bytes> read_one(Tun& tun) {
-  Bytes buffer(2048);
-  std::optional<Bytes> packet;
-  eventually([&] {
-    const auto length = take(tun.read(buffer));
-    if (length)
-      packet = Bytes(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(*length));
-    return length.has_value();
-  });
-  return packet;
-}
-
 TEST_CASE("what is routed into a TUN is read, what is written enters the kernel") {
   enter_fresh_namespace();
   auto links = take(Links::open());
@@ -339,16 +327,6 @@ std::optional<Datagram> read_datagram(Tun& tun) {
   return Datagram{
       *load<iphdr>(view), *load<udphdr>(view.subspan(20)), {packet->begin() + 28, packet->end()}};
 }
-
-// The way out of the host: a device that wants every packet by itself.
-struct WayOut {
-  Links links = take(Links::open());
-  Tun tun = take(Tun::open("out"));
-  WayOut() {
-    take(links.change(tun.index(), {.mtu = 1500, .up = true, .no_ipv6_addresses = true}));
-  }
-  void add_address() { take(links.add_address(tun.index(), ip("192.0.2.1"), 24)); }
-};
 
 TEST_CASE("a run of datagrams arrives as the datagrams that it is of") {
   enter_fresh_namespace();

@@ -8,6 +8,8 @@
     traffic   pings with each packet's time, TCP and UDP exchanges
     frames    building and reading Ethernet, ARP, ND, VXLAN
     keepalived   VRRP in guests
+    http2     a gRPC client that keeps to no rule
+    metrics   figures for Prometheus, parsed strictly
     capture   what arrives where, by packet sockets
     journal   what must be taken away again
 """

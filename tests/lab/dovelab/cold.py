@@ -18,10 +18,11 @@ def _known(pair):
     ips = {ip for guest in pair for ip in guest.addresses()}
     found = []
     for host in _hosts(pair):
-        found += [f"{host.name}: fdb {row['mac']} dst {row['dst']}" for row in host.fdb(vni)
+        fdb, neighbours = host.entries(vni)
+        found += [f"{host.name}: fdb {row['mac']} dst {row['dst']}" for row in fdb
                   if row["mac"] in macs and row["dst"] != "0.0.0.0"]
         found += [f"{host.name}: neighbour {row['dst']} {row['lladdr']}"
-                  for row in host.neighbours(vni) if row["dst"] in ips]
+                  for row in neighbours if row["dst"] in ips]
     for guest, other in (pair, pair[::-1]):
         found += [f"{guest.name}: cache {ip}" for ip in guest.neighbours()
                   if ip in other.addresses()]
@@ -58,11 +59,20 @@ def _stays_cold(a, b, length=0.03):
 
 def remove_entries(host, vni, macs, ips):
     """By hand, those that lead these MACs to other hosts, and the neighbours with these addresses."""
+    _remove(host, vni, lambda row: row["mac"] in macs, lambda row: row["dst"] in ips)
+
+
+def remove_all(host, vni):
+    """By hand, all entries of guests on other hosts and all neighbours of a network."""
+    _remove(host, vni, is_unicast, lambda _: True)
+
+
+def _remove(host, vni, in_fdb, in_neighbours):
     device = f"dvx{vni}"
+    rows, known = host.entries(vni)
     fdb = [f"fdb del {row['mac']} dev {device} dst {row['dst']} {_vni(row)} self"
-           for row in host.fdb(vni) if row["mac"] in macs and row["dst"] != "0.0.0.0"]
-    neighbours = [f"neigh del {row['dst']} dev {device}" for row in host.neighbours(vni)
-                  if row["dst"] in ips]
+           for row in rows if in_fdb(row) and row["dst"] != "0.0.0.0"]
+    neighbours = [f"neigh del {row['dst']} dev {device}" for row in known if in_neighbours(row)]
     # -force: doved may withdraw the one with the other, before us.
     if neighbours:
         host.ip("-force", "-batch", "-", stdin="\n".join(neighbours) + "\n", check=False)
@@ -80,10 +90,7 @@ def forget_everything(lab, timeout=5):
     """Every pair of the lab cold at once: all remote entries and neighbours removed."""
     for host in lab.hosts.values():
         for network in lab.networks.values():
-            vni = network["vni"]
-            rows = host.fdb(vni)
-            macs = {row["mac"] for row in rows if is_unicast(row)}
-            _remove_unicast(host, vni, macs)
+            remove_all(host, network["vni"])
     for guest in lab.guests.values():
         if guest.host:
             guest.flush_neighbours()
@@ -92,11 +99,6 @@ def forget_everything(lab, timeout=5):
 
 def is_unicast(row):
     return not int(row["mac"][:2], 16) & 1 and row["mac"] != "00:00:00:00:00:00"
-
-
-def _remove_unicast(host, vni, macs):
-    ips = {row["dst"] for row in host.neighbours(vni)}
-    remove_entries(host, vni, macs, ips)
 
 
 def _left(lab):

@@ -1,4 +1,5 @@
 """A program of ours that keeps running: started in a namespace, recorded, ended by its id."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -58,6 +59,15 @@ class Daemon:
 
     def kill(self):
         self.end(signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def paused(self):
+        """It does nothing meanwhile."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def log_text(self):
         try:

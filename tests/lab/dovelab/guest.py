@@ -11,7 +11,12 @@ from . import netns
 from .daemon import Daemon
 from .run import run, wait_until
 
+_DAD_FAILED, _TENTATIVE = 0x08, 0x40  # IFA_F_* of linux/if_addr.h
 _TAP_PUMP = Path(__file__).with_name("tap_pump.py")
+
+
+def _state_of(flags):
+    return "failed" if flags & _DAD_FAILED else "tentative" if flags & _TENTATIVE else "ready"
 
 
 class Guest:
@@ -23,6 +28,7 @@ class Guest:
         self.shared_ips = list(wanted["shared_ips"])
         self.netns = f"{lab.name}-{name}"
         self.security = wanted.get("security")
+        self.registered = wanted.get("registered", True)
         self.port = f"p-{name}"  # the device on the host
         self.host = None         # where it is plugged in
         self._pump = None
@@ -61,7 +67,8 @@ class Guest:
     def port_add(self):
         """The words that make it a port."""
         security = ["security", self.security] if self.security else []
-        return ["port", "add", self.port, "endpoint", self.name, *security]
+        whose = ["endpoint", self.name] if self.registered else ["network", self.network]
+        return ["port", "add", self.port, *whose, *security]
 
     def set_security(self, value):
         """The port is made anew: on, off, or None for what doved does unasked."""
@@ -128,16 +135,19 @@ class Guest:
         if self.dad_failed():
             raise AssertionError(f"{self.name}: duplicate address {self.dad_failed()}")
 
-    def _address_rows(self):
-        shown = json.loads(self.ip("-j", "-6", "address", "show", "dev", "eth0").out or "[]")
-        return [row for link in shown for row in link.get("addr_info", []) if row]
+    def ipv6_states(self):
+        """Address of eth0 -> "tentative", "failed" (somebody else has it) or "ready"."""
+        with netns.inside(self.netns), open("/proc/thread-self/net/if_inet6") as table:
+            rows = [line.split() for line in table]
+        return {str(ipaddress.IPv6Address(bytes.fromhex(address))): _state_of(int(flags, 16))
+                for address, _, _, _, flags, device in rows if device == "eth0"}
 
     def _unfinished(self):
-        rows = self._address_rows()
-        return not rows or any(row.get("tentative") and not row.get("dadfailed") for row in rows)
+        states = self.ipv6_states()
+        return not states or "tentative" in states.values()
 
     def dad_failed(self):
-        return [row["local"] for row in self._address_rows() if row.get("dadfailed")]
+        return [address for address, state in self.ipv6_states().items() if state == "failed"]
 
     # --- doing things inside
     def run(self, *words, **options):
@@ -150,6 +160,10 @@ class Guest:
         """A socket of the guest's own stack."""
         with netns.inside(self.netns):
             return socket.socket(*arguments)
+
+    def ifindex(self, device="eth0"):
+        with netns.inside(self.netns):
+            return socket.if_nametoindex(device)
 
     def packet_socket(self, protocol=0):
         """A raw socket on eth0: sends whole frames; with ETH_P_ALL (3) it receives them too."""

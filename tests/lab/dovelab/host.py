@@ -6,6 +6,10 @@ from .daemon import Daemon
 from .run import run, wait_until
 
 
+def _router_of(rows):
+    return next((row["mac"] for row in rows if "router" in row["flags"]), None)
+
+
 class Host:
     def __init__(self, lab, name, vtep):
         self.lab, self.name, self.vtep = lab, name, vtep
@@ -52,7 +56,7 @@ class Host:
     def wait_applied(self, revision, timeout=10):
         """Waits until this host has applied everything up to a revision of the store."""
         wait_until(f"{self.name} has applied revision {revision}",
-                   lambda: (self.status() or {}).get("revision", 0) >= revision, timeout)
+                   lambda: (self.status() or {}).get("applied", 0) >= revision, timeout)
 
     def kill_doved(self):
         self.doved.kill()
@@ -88,7 +92,13 @@ class Host:
 
     def router_mac(self, vni):
         """Of the network's router on this host; None when there is none."""
-        return next((row["mac"] for row in self.all_fdb(vni) if "router" in row["flags"]), None)
+        return _router_of(self.all_fdb(vni))
+
+    def entries(self, vni):
+        """fdb() and neighbours(), at the price of one of them."""
+        rows = self.all_fdb(vni)
+        return ([row for row in rows if "router" not in row["flags"]],
+                self._neighbours_but(vni, _router_of(rows)))
 
     def all_fdb(self, vni):
         done = run("bridge", "-n", self.netns, "-j", "fdb", "show", "dev", f"dvx{vni}", check=False)
@@ -102,8 +112,10 @@ class Host:
 
     def neighbours(self, vni):
         """Without the gateways."""
+        return self._neighbours_but(vni, self.router_mac(vni))
+
+    def _neighbours_but(self, vni, router):
         done = self.ip("-j", "neigh", "show", "dev", f"dvx{vni}", "nud", "all", check=False)
         rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
-        router = self.router_mac(vni) if rows else None
         return [row for row in rows if row.get("lladdr", router) != router
                 and not row["dst"].startswith(("ff", "224.", "239."))]

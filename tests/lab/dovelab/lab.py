@@ -146,7 +146,7 @@ class Lab:
     # --- programs
     def _controller_command(self):
         command = [self.program("dove-controller"), "--listen", f"unix:{self.socket}",
-                   "--store", f"sqlite:{self.journal.dir}/store.db"]
+                   "--store", f"sqlite:{self.journal.dir}/store.db", *self.spec["dove-controller"]]
         if self.spec["controller"] == "tcp":
             command += ["--listen", self.controller_address(), "--insecure"]
         return command
@@ -191,12 +191,16 @@ class Lab:
         for name, network in self.networks.items():
             vni = ["vni", network["vni"]] if "vni" in network else []
             subnets = [word for subnet in network["subnets"] for word in ("subnet", subnet)]
-            self.dovectl("network", "add", name, "tenant", network["tenant"], *vni, *subnets)
+            learn = ["learn", "on"] if network.get("learn") else []
+            self.dovectl("network", "add", name, "tenant", network["tenant"], *vni, *subnets,
+                         *learn)
         for guest in self.guests.values():
             self._add_endpoint(guest)
         self._read_back()
 
     def _add_endpoint(self, guest):
+        if not guest.registered:
+            return
         words = ["mac", guest.mac] if guest.mac else []
         for ip in guest.ips:
             words += ["ip", ip]
@@ -240,7 +244,8 @@ class Lab:
         del self.spec["guests"][name]
         if guest.host:
             guest.unplug()
-        self.dovectl("endpoint", "del", name)
+        if guest.registered:
+            self.dovectl("endpoint", "del", name)
         run("ip", "netns", "del", guest.netns)
 
     def add_host(self, name, vtep):

@@ -6,6 +6,7 @@
       "miss_mode": "punt",             or "notify"
       "controller": "tcp",             how the hosts reach it; "unix": by a socket
       "doved": ["--key", "value"],     further words for every doved
+      "dove-controller": [],           the same for the controller
       "br_netfilter": 1,               or 0: the hosts' bridge-nf-call-* (default: as it comes)
       "hosts": ["h1", "h2", "h3"],     or {"h1": {"vtep": "10.99.0.11"}, ...}: by default the
                                        underlay's 10.99.0.11, .12, ... or fd99::11, ::12, ...
@@ -14,7 +15,9 @@
                           "ips": ["10.1.0.11", "fd00:1::11"], "kind": "veth", "security": "off"}}
     }
 
-A network with "routed": true has guests with default routes to its gateways.
+A network with "routed": true has guests with default routes to its gateways; one with "learn": true
+learns who is behind its ports. A guest with "registered": false is no endpoint there: its port is one
+of the network.
 A guest without a host is an endpoint without a port. VNI, MAC and addresses that are left out are
 chosen by the controller. A guest of kind "tap" sits behind a TAP device instead of a veth.
 "shared_ips" it may speak for, but does not have on its eth0. Port security is on unless it is
@@ -34,9 +37,10 @@ CONTROLLER_PORT = 7171
 FIRST_VTEP = 11
 
 _DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "miss_mode": "punt", "controller": "tcp", "doved": [],
+             "dove-controller": [],
              "br_netfilter": None,
              "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
-_GUEST_KEYS = {"network", "host", "mac", "ips", "shared_ips", "kind", "security"}
+_GUEST_KEYS = {"network", "host", "mac", "ips", "shared_ips", "kind", "security", "registered"}
 # A guest's name becomes part of a device name (15 characters with its prefix).
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,11}$")
 
@@ -63,6 +67,13 @@ def three_hosts():
 def both_br_netfilter(wanted):
     """A module's LABS: `wanted` with bridged frames kept from iptables, and handed to it."""
     return {f"br_netfilter {value}": {**wanted, "br_netfilter": value} for value in (0, 1)}
+
+
+def both_underlays(wanted):
+    """A module's LABS: `wanted` with the tunnels over IPv4, with bridged frames kept from iptables,
+    and over IPv6, with them handed to it."""
+    return {underlay: {**wanted, "underlay": underlay, "br_netfilter": value}
+            for value, underlay in enumerate(("ipv4", "ipv6"))}
 
 
 def load(path):

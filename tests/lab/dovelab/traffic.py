@@ -6,8 +6,16 @@ import subprocess
 import threading
 import time
 
+from .run import start
+
 _TIME = re.compile(r"icmp_seq=(\d+) .*time=([\d.]+) ms")
 _SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
+
+
+def counted(output):
+    """Sent and received, as ping sums up."""
+    summary = _SUMMARY.search(output)
+    return (int(summary[1]), int(summary[2])) if summary else (0, 0)
 
 
 class PingResult:
@@ -16,8 +24,7 @@ class PingResult:
     def __init__(self, output):
         self.output = output
         self.times = {int(n): float(ms) for n, ms in _TIME.findall(output)}
-        summary = _SUMMARY.search(output)
-        self.sent = int(summary[1]) if summary else 0
+        self.sent, _ = counted(output)
 
     @property
     def lost(self):
@@ -48,10 +55,9 @@ class RunningPing:
 
     def __init__(self, guest, address, interval=0.05, wait=2):
         command = ping_command(address, "-i", str(interval), "-W", str(wait))
-        self._process = subprocess.Popen(
-            guest.lab.journal.recorded(f"ping of {guest.name}",
-                                       ["ip", "netns", "exec", guest.netns, *command]),
-            stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self._process = start(guest.lab.journal.recorded(f"ping of {guest.name}", command),
+                              guest.netns, stdout=subprocess.PIPE, text=True,
+                              start_new_session=True)
 
     def stop(self):
         self._process.send_signal(signal.SIGINT)

@@ -98,6 +98,18 @@ TEST_CASE("announcements: what no controller heard is owed to the next") {
   CHECK(heard.all.begin_session().empty());
 }
 
+TEST_CASE("announcements: what a controller could not keep it is told again in the same session") {
+  Heard heard;
+  const auto word = heard(seen("10.0.0.9"), Standing::kShared);
+  REQUIRE(word);
+  CHECK(heard.all.remind().empty());  // it is under way
+  CHECK(!heard.all.told(*word, Error{ErrorCode::kSystem, "disk full"}, heard.now));
+  const auto owed = heard.all.remind();
+  REQUIRE(owed.size() == 1);
+  CHECK(!heard.all.told(owed[0], {}, heard.now));
+  CHECK(heard.all.remind().empty());
+}
+
 TEST_CASE("announcements: who was refused is not heard for a while") {
   Heard heard;
   const auto word = heard(seen("10.0.0.7"), Standing::kForeign);

@@ -38,7 +38,8 @@ class FakeDirectory final : public Directory {
   std::set<std::uint32_t> joined;
   HostId self{1};
   bool up = true;
-  std::string fail;  // the call that fails, with kConflict
+  std::string fail;  // the call that fails
+  ErrorCode fail_code = ErrorCode::kConflict;
 
   // Runs what is answered, until there is nothing more.
   void run() {
@@ -106,16 +107,68 @@ class FakeDirectory final : public Directory {
                 Completion<void> done) override {
     answer<void>("announce", std::move(done), [] { return Status{}; });
   }
+  void learn(const MacKey& guest, const Heard& heard, Completion<Attachment> done) override {
+    answer<Attachment>(heard.check ? "check" : "learn", std::move(done),
+                       [=, this] { return learned(guest, heard); });
+  }
+  void unlearn(const MacKey& guest, std::span<const IpAddress> ips,
+               Completion<void> done) override {
+    const std::vector<IpAddress> gone{ips.begin(), ips.end()};
+    answer<void>("unlearn", std::move(done), [=, this]() -> Status {
+      const auto name = dynamic_name(guest);
+      if (gone.empty()) endpoints.erase(name);
+      if (const auto found = endpoints.find(name); found != endpoints.end())
+        std::erase_if(found->second.ips, [&](const auto& ip) {
+          return std::find(gone.begin(), gone.end(), ip) != gone.end();
+        });
+      return {};
+    });
+  }
+  void keep(std::span<const MacKey> guests, Completion<void> done) override {
+    kept = {guests.begin(), guests.end()};
+    answer<void>("keep", std::move(done), [] { return Status{}; });
+  }
+  static std::string dynamic_name(const MacKey& guest) { return "dyn-" + guest.mac.to_string(); }
+  std::set<MacAddress> registered;  // by others: never learned
+  std::map<IpAddress, bool> taken;  // by others; whether a claim may take it
+  std::vector<MacKey> kept;         // as it was told last
   void ask(std::span<const Key> /*keys*/) override {}
   void forget(std::span<const Key> /*keys*/) override {}
 
  private:
+  Result<Attachment> learned(const MacKey& guest, const Heard& heard) {
+    if (registered.contains(guest.mac)) return Error{ErrorCode::kExists, "it is registered"};
+    const auto name = dynamic_name(guest);
+    const auto known = endpoints.find(name);
+    Attachment there = known != endpoints.end() ? known->second
+                                                : Attachment{.endpoint = name,
+                                                             .vni = guest.vni,
+                                                             .mac = guest.mac,
+                                                             .ips = {},
+                                                             .shared_ips = {},
+                                                             .state = Attachment::State::kActive,
+                                                             .host = self,
+                                                             .generation = 1};
+    if (std::exchange(there.host, self) != self) ++there.generation;
+    for (const auto& ip : heard.ips) {
+      const auto other = taken.find(ip);
+      if (other != taken.end() && !(heard.claimed && other->second)) continue;
+      if (std::find(there.ips.begin(), there.ips.end(), ip) == there.ips.end())
+        there.ips.push_back(ip);
+    }
+    if (heard.check) return there;
+    networks.try_emplace("learned", network_named("learned", guest.vni.value()));
+    network_of[name] = "learned";
+    endpoints.insert_or_assign(name, there);
+    return there;
+  }
+
   template <class T>
   void answer(const std::string& what, Completion<T> done, std::function<Result<T>()> act) {
     calls_.push_back(what);
     answers_.push_back([=, this] {
       if (!up) return done(Error{ErrorCode::kUnavailable, "no session"});
-      if (fail == what) return done(Error{ErrorCode::kConflict, what + " failed"});
+      if (fail == what) return done(Error{fail_code, what + " failed"});
       const auto result = act();
       // The session may end between the controller's doing it and our hearing of it.
       if (fail == "lose " + what) up = false;
@@ -138,9 +191,11 @@ class FakeHost final : public PortHost {
   std::set<Vni> networks;
   std::vector<std::string> troubles;
   std::vector<NetworkSettings> heard;
+  mutable std::map<HostId, std::string> names;
   std::map<std::string, Port::State> shown;
   std::string fail;
   int saves = 0;
+  std::function<void()> on_save;  // looks at what would be saved
 
   Status check_device(const std::string& dev) const override {
     if (devices.contains(dev)) return {};
@@ -178,9 +233,11 @@ class FakeHost final : public PortHost {
   }
   void save(Completion<void> done) override {
     ++saves;
+    if (on_save) on_save();
     done(call("save"));
   }
   HostId self() const override { return directory_.self; }
+  const std::string& host_name(HostId host) const override { return names[host]; }
   void on_settings(const NetworkSettings& settings) override { heard.push_back(settings); }
   void on_port(const Port& port, bool deleted) override {
     deleted ? void(shown.erase(port.dev)) : void(shown[port.dev] = port.state);

@@ -1,5 +1,7 @@
 #include "agent/memberships.h"
 
+#include <string>
+
 #include "netlink/bridge_group.h"
 #include "tests/catch.h"
 
@@ -29,6 +31,23 @@ TEST_CASE("memberships: told when the first listener comes and when the last has
   REQUIRE(last);
   CHECK(!last->listened);
   CHECK(all.groups(kVni).empty());
+}
+
+TEST_CASE("memberships: one port's are bounded, and leave the others their room") {
+  Memberships all;
+  const auto group = [](unsigned i) {
+    return "239.9." + std::to_string(i >> 8U) + "." + std::to_string(i & 255U);
+  };
+  for (unsigned i = 0; i < 1000; ++i)
+    CHECK(all.join(at(1, group(i).c_str())).has_value() == (i < Memberships::kPerPort));
+  CHECK(all.groups(kVni).size() == Memberships::kPerPort);
+  CHECK(all.join(at(2, group(999).c_str())));
+  CHECK(!all.leave(at(1, group(998).c_str())));  // it had no room
+  CHECK(all.leave(at(1, group(0).c_str())));
+  CHECK(all.join(at(1, group(998).c_str())));
+  CHECK(!all.join(at(1, group(997).c_str())));
+  CHECK(all.replace({}).size() == Memberships::kPerPort + 1);
+  CHECK(all.join(at(1, group(0).c_str())));
 }
 
 TEST_CASE("memberships: what goes to everybody or nobody is not followed") {

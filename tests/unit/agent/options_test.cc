@@ -58,11 +58,11 @@ TEST_CASE("options: the host's own name is the default") {
 }
 
 TEST_CASE("options: every value arrives") {
-  const auto parsed =
-      parse_more({"--socket",     "/tmp/s", "--state-dir",   "/tmp/d", "--miss-mode",      "notify",
-                  "--port",       "8472",   "--ageing",      "30",     "--query-interval", "7",
-                  "--punt-limit", "1",      "--query-limit", "2",      "--announce-limit", "3",
-                  "--log-level",  "debug",  "--insecure"});
+  const auto parsed = parse_more(
+      {"--socket",     "/tmp/s", "--state-dir",   "/tmp/d",     "--miss-mode",      "notify",
+       "--port",       "8472",   "--ageing",      "30",         "--query-interval", "7",
+       "--punt-limit", "1",      "--query-limit", "2",          "--announce-limit", "3",
+       "--log-level",  "debug",  "--metrics",     "[::1]:9273", "--insecure"});
   REQUIRE(std::holds_alternative<Options>(parsed));
   const auto& options = std::get<Options>(parsed);
   CHECK(options.socket == "/tmp/s");
@@ -75,7 +75,45 @@ TEST_CASE("options: every value arrives") {
   CHECK(options.limits.queries.per_second == 2);
   CHECK(options.limits.announcements.per_second == 3);
   CHECK(options.log_level == "debug");
+  REQUIRE(options.metrics);
+  CHECK(options.metrics->to_string() == "[::1]:9273");
   CHECK(options.insecure);
+}
+
+TEST_CASE("options: real-time priority is had unless it is 0") {
+  CHECK(std::get<Options>(parse_more({})).realtime == 1);
+  CHECK(std::get<Options>(parse_more({"--realtime", "0"})).realtime == 0);
+  CHECK(std::get<Options>(parse_more({"--realtime", "99"})).realtime == 99);
+}
+
+TEST_CASE("options: figures are served nowhere unless asked for, in clear text on this machine") {
+  CHECK_FALSE(std::get<Options>(parse_more({})).metrics);
+  for (const auto* word : {"unix:/run/dove/metrics.sock", "127.0.0.1:9273", "localhost:9273"})
+    CHECK(std::holds_alternative<Options>(parse_more({"--metrics", word})));
+  CHECK(names(refusal(parse_more({"--metrics", "0.0.0.0:9273"})), "--insecure"));
+  CHECK(names(refusal(parse_more({"--metrics", "9273"})), "--metrics"));
+  CHECK(std::holds_alternative<Options>(parse_more({"--metrics", "0.0.0.0:9273", "--insecure"})));
+}
+
+TEST_CASE("options: bounds") {
+  const auto defaults = std::get<Options>(parse_more({})).bounds;
+  CHECK(defaults.asks_per_guest.per_second == 2000);
+  CHECK(defaults.asks_per_guest.burst == 500);
+  CHECK(defaults.asks_per_host.per_second == 20'000);
+  CHECK(defaults.keys_per_network == Limits{}.keys_per_network);
+  const auto parsed = parse_more({"--ask-limit", "100", "--host-ask-limit", "0", "--guest-waiting",
+                                  "1", "--network-waiting", "2", "--waiting-memory", "3",
+                                  "--network-keys", "40", "--network-groups", "5"});
+  REQUIRE(std::holds_alternative<Options>(parsed));
+  const auto& bounds = std::get<Options>(parsed).bounds;
+  CHECK(bounds.asks_per_guest.per_second == 100);
+  CHECK(bounds.asks_per_guest.burst == 25);
+  CHECK(bounds.asks_per_host.per_second == 0);
+  CHECK(bounds.waiting_per_guest == 1);
+  CHECK(bounds.waiting_per_network == 2);
+  CHECK(bounds.waiting_bytes == 3U << 20U);
+  CHECK(bounds.keys_per_network == 40);
+  CHECK(bounds.groups_per_network == 5);
 }
 
 TEST_CASE("options: no limit is a limit that no port reaches") {
@@ -106,6 +144,10 @@ TEST_CASE("options: the bad word is named, and its option") {
   check("--punt-limit", "1e3");
   check("--query-limit", "99999999999");
   check("--announce-limit", "many");
+  check("--ask-limit", "-1");
+  check("--network-keys", "15");
+  check("--waiting-memory", "4096");
+  check("--realtime", "100");
   check("--log-level", "loud");
   check("--socket", "/with blank");
   CHECK(names(refusal(parse_more({"--nonsense"})), "--nonsense"));
@@ -151,7 +193,7 @@ TEST_CASE("options: every option is a key of the file, and the command line wins
       "host = h2\nlocal = 192.0.2.2\ncontroller = unix:/a,unix:/b\n"
       "socket = /tmp/s\nstate-dir = /tmp/d\nmiss-mode = notify\nport = 1\nageing = 2\n"
       "query-interval = 8\npunt-limit = 3\nquery-limit = 4\nannounce-limit = 5\nlog-level = "
-      "error\ninsecure = true\n"};
+      "error\ninsecure = true\nmetrics = 127.0.0.1:9273\n"};
   const auto parsed = parse({"--config", file.name(), "--ageing", "9"});
   REQUIRE(std::holds_alternative<Options>(parsed));
   const auto& options = std::get<Options>(parsed);
@@ -161,6 +203,8 @@ TEST_CASE("options: every option is a key of the file, and the command line wins
   CHECK(options.ageing == std::chrono::seconds{9});
   CHECK(options.query_interval == std::chrono::seconds{8});
   CHECK(options.limits.announcements.per_second == 5);
+  REQUIRE(options.metrics);
+  CHECK(options.metrics->port == 9273);
   CHECK(options.log_level == "error");
   CHECK(options.insecure);
 }

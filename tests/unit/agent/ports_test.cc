@@ -1,72 +1,10 @@
-#include "agent/ports.h"
-
-#include <optional>
-
-#include "tests/catch.h"
-#include "tests/unit/agent/fakes.h"
+#include "tests/unit/agent/ports_bench.h"
 
 namespace dove::agent {
 namespace {
 
 using PortState = Port::State;
-
-// A host with two devices and a controller with two endpoints of one network.
-struct Bench {
-  Calls calls;
-  FakeDirectory directory{calls};
-  FakeHost host{calls, directory};
-  Ports ports{directory, host};
-
-  Bench() {
-    directory.add_endpoint("vm1", "blue", 100, "52:54:00:00:00:01");
-    directory.add_endpoint("vm2", "blue", 100, "52:54:00:00:00:02");
-    directory.add_endpoint("vm3", "red", 200, "52:54:00:00:00:03");
-    host.devices = {"tap0", "tap1"};
-  }
-
-  Result<Port> add(const std::string& dev, const std::string& endpoint,
-                   std::optional<bool> security = {}) {
-    std::optional<Result<Port>> result;
-    ports.add({dev, endpoint, security}, [&](const Result<Port>& done) { result.emplace(done); });
-    directory.run();
-    REQUIRE(result);
-    return *result;
-  }
-  Status del(const std::string& dev) {
-    std::optional<Status> result;
-    ports.del(dev, [&](const Status& done) { result.emplace(done); });
-    directory.run();
-    REQUIRE(result);
-    return *result;
-  }
-  void ready() {
-    directory.up = true;
-    ports.on_session_ready();
-    directory.run();
-  }
-  const Attachment& endpoint(const std::string& name) { return directory.endpoints.at(name); }
-  bool active(const std::string& name) {
-    return endpoint(name).state == Attachment::State::kActive;
-  }
-  // Nothing is left of a port on the host or at the controller.
-  void check_clean() {
-    CHECK(ports.list().empty());
-    CHECK(ports.networks().empty());
-    CHECK(host.ports.empty());
-    CHECK(host.locals.empty());
-    CHECK(host.networks.empty());
-    CHECK(host.shown.empty());
-    CHECK(directory.joined.empty());
-    CHECK_FALSE(active("vm1"));
-  }
-  std::size_t count(const std::string& call) const {
-    return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), call));
-  }
-  std::size_t place(const std::string& call) const {
-    return static_cast<std::size_t>(
-        std::distance(calls.begin(), std::find(calls.begin(), calls.end(), call)));
-  }
-};
+using Bench = PortsBench;
 
 TEST_CASE("ports: add does everything, in the right order") {
   Bench bench;
@@ -189,6 +127,22 @@ TEST_CASE("ports: an activation whose answer was lost is taken back at the next 
   CHECK(bench.ports.state({}).detached.empty());
 }
 
+TEST_CASE("ports: so is one that confirmed a port which has gone since") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  auto& endpoint = bench.directory.endpoints.at("vm1");
+  endpoint.state = Attachment::State::kGone;  // as when the host was deleted by mistake
+  ++endpoint.generation;
+  bench.directory.fail = "lose activate";
+  bench.ready();
+  REQUIRE(bench.active("vm1"));
+  bench.directory.fail.clear();
+  bench.directory.up = false;
+  REQUIRE(bench.del("tap0"));
+  bench.ready();
+  CHECK_FALSE(bench.active("vm1"));
+}
+
 TEST_CASE("ports: del takes everything away") {
   Bench bench;
   REQUIRE(bench.add("tap0", "vm1"));
@@ -212,6 +166,39 @@ TEST_CASE("ports: del works without a controller, which hears of it later") {
   bench.ready();
   CHECK_FALSE(bench.active("vm1"));
   CHECK(bench.ports.state({}).detached.empty());
+}
+
+TEST_CASE("ports: what was deleted without a controller can be added again without one") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.directory.up = false;
+  REQUIRE(bench.del("tap0"));
+  CHECK(bench.host.networks.size() == 1);  // others of it may still be found
+  CHECK_FALSE(bench.add("tap1", "vm2"));   // of which nothing is known
+  const auto port = bench.add("tap1", "vm1");
+  REQUIRE(port);
+  CHECK(port->state == PortState::kPending);
+  CHECK(port->mac == bench.endpoint("vm1").mac);
+  CHECK(bench.ports.state({}).detached.empty());
+  const auto generation = bench.endpoint("vm1").generation;
+  bench.ready();
+  CHECK(bench.host.shown.at("tap1") == PortState::kActive);
+  CHECK(bench.endpoint("vm1").generation == generation);  // nobody else has noticed
+  REQUIRE(bench.del("tap1"));
+  bench.directory.run();
+  bench.check_clean();
+}
+
+TEST_CASE("ports: what was deleted without a controller is gone when one was told") {
+  Bench bench;
+  REQUIRE(bench.add("tap0", "vm1"));
+  bench.directory.up = false;
+  REQUIRE(bench.del("tap0"));
+  bench.ready();
+  bench.directory.run();
+  bench.check_clean();
+  bench.directory.up = false;
+  CHECK_FALSE(bench.add("tap0", "vm1"));
 }
 
 TEST_CASE("ports: a late detach does not take away what was added again") {
@@ -276,9 +263,12 @@ TEST_CASE("ports: a lost endpoint is taken off the bridge, an old word is not be
   bench.directory.run();
   CHECK(bench.host.shown.at("tap0") == PortState::kActive);
   won.generation = 2;
+  bench.host.names[HostId{2}] = "kvm2";
   bench.ports.on_lost(won);
   bench.directory.run();
   CHECK(bench.host.shown.at("tap0") == PortState::kLost);
+  CHECK(bench.ports.find("tap0")->owner == "kvm2");
+  CHECK(bench.host.troubles.back().find("active at host \"kvm2\"") != std::string::npos);
   CHECK(bench.host.ports.empty());
   CHECK(bench.host.networks.empty());
   CHECK(bench.count("detach") == 0);
@@ -318,6 +308,71 @@ void restore(Bench& bench, const State& state) {
   CHECK(done);
 }
 
+TEST_CASE("ports: a restart without a controller puts what it said of networks to use again") {
+  Bench bench;
+  bench.directory.up = false;
+  auto state = saved_state();
+  const NetworkSettings blue{.vni = *Vni::from(100),
+                             .name = "blue",
+                             .tenant = "t",
+                             .subnets = {{*Prefix::parse("10.0.0.0/24"), {}}},
+                             .revision = 9,
+                             .denied = {*Prefix::parse("10.2.0.0/24")}};
+  state.networks = {{.settings = blue, .members = {}}};
+  restore(bench, state);
+  REQUIRE(bench.host.heard.size() == 2);
+  CHECK(bench.host.heard[1] == blue);
+  CHECK(bench.host.heard[0].revision == 0);
+  CHECK(bench.ports.state({}).networks == state.networks);
+  CHECK(bench.place("add_network") < bench.place("add_port"));
+}
+
+TEST_CASE("ports: whatever is saved during a restart, no port is missing in it") {
+  Bench bench;
+  bench.directory.up = false;
+  bench.host.devices = {"tap1", "tap2"};
+  auto state = saved_state();
+  for (const auto* dev : {"tap1", "tap2"}) {
+    auto port = state.ports[0];
+    port.dev = dev;
+    port.endpoint = "vm-" + port.dev;
+    state.ports.push_back(port);
+  }
+  state.learning = {{.dev = "tap3", .network = "green", .vni = *Vni::from(300)}};
+  bench.host.on_save = [&] {
+    const auto saved = bench.ports.state({});
+    CHECK(saved.ports.size() == 3);
+    CHECK(saved.learning.size() == 1);
+    CHECK(saved.joined.size() == 1);
+  };
+  restore(bench, state);
+  CHECK(bench.host.saves > 0);  // of tap0, whose device has gone, the controller has to hear
+}
+
+TEST_CASE("ports: after a reboot without a controller a known endpoint is added, and pending") {
+  Bench bench;
+  bench.directory.up = false;
+  bench.host.devices.clear();
+  restore(bench, saved_state());
+  CHECK(bench.host.shown.at("tap0") == PortState::kAbsent);
+  bench.host.devices = {"tap1", "tap2"};
+  const auto port = bench.add("tap1", "vm1");  // its device has another name now
+  REQUIRE(port);
+  CHECK(port->state == PortState::kPending);
+  CHECK(port->mac == saved_state().ports[0].mac);
+  CHECK(bench.host.ports.size() == 1);
+  CHECK(bench.host.locals.size() == 1);
+  CHECK(bench.ports.list().size() == 1);
+  CHECK(bench.ports.state({}).detached.empty());
+  CHECK_FALSE(bench.add("tap2", "vm2"));  // of which nothing is known here
+
+  bench.directory.endpoints.at("vm1").generation = 5;
+  bench.ready();
+  CHECK(bench.host.shown.at("tap1") == PortState::kActive);
+  CHECK(bench.active("vm1"));
+  CHECK(bench.directory.joined.contains(100));
+}
+
 TEST_CASE("ports: a restart takes over, and the controller confirms") {
   Bench bench;
   bench.directory.up = false;
@@ -343,9 +398,11 @@ TEST_CASE("ports: a port of the file whose endpoint is another's now is lost") {
   endpoint.state = Attachment::State::kActive;
   endpoint.host = HostId{2};
   endpoint.generation = 6;
+  bench.host.names[HostId{2}] = "kvm2";
   restore(bench, saved_state());
   bench.ready();
   CHECK(bench.host.shown.at("tap0") == PortState::kLost);
+  CHECK(bench.ports.find("tap0")->owner == "kvm2");
   CHECK(bench.host.ports.empty());
   CHECK(bench.endpoint("vm1").host == HostId{2});
 }
@@ -386,6 +443,19 @@ TEST_CASE("ports: a port of the file waits for its device") {
   CHECK(bench.host.shown.at("tap0") == PortState::kActive);
   CHECK(bench.host.ports.size() == 1);
   CHECK(bench.active("vm1"));
+}
+
+TEST_CASE("ports: a port of the file whose device cannot be made a port is not here") {
+  Bench bench;
+  auto& endpoint = bench.directory.endpoints.at("vm1");
+  endpoint.state = Attachment::State::kActive;
+  endpoint.host = bench.directory.self;
+  endpoint.generation = 5;
+  bench.host.fail = "add_port";  // as when it goes at that moment
+  restore(bench, saved_state());
+  CHECK(bench.ports.find("tap0")->state == PortState::kAbsent);
+  bench.ready();
+  CHECK_FALSE(bench.active("vm1"));
 }
 
 TEST_CASE("ports: a session that ends while ports are confirmed changes nothing") {

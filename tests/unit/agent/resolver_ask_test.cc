@@ -45,6 +45,20 @@ TEST_CASE("resolver: an ask that nobody needs any more is forgotten") {
   CHECK(!w.r.next_deadline());
 }
 
+TEST_CASE("resolver: who waits and is served is measured, who is given up is not") {
+  World w;
+  w.query(i(2));
+  w.frame(m(3), 1);
+  w.now += 3ms;
+  w.found(i(2), 2);
+  w.found(m(2), 2);
+  CHECK(w.r.counters().waits.count() == 1);
+  CHECK(w.r.counters().waits.sum() == 3'000'000);
+  w.later(10s);
+  CHECK(w.drops(DropReason::kWaitTimeout) == 1);
+  CHECK(w.r.counters().waits.count() == 1);
+}
+
 TEST_CASE("resolver: a negative is not asked again before its ttl is over") {
   World w;
   w.miss(i(2));

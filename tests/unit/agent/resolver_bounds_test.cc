@@ -18,17 +18,17 @@ TEST_CASE("resolver: one guest's frames to one key are bounded, another's still 
 
 TEST_CASE("resolver: one guest's frames to many keys are bounded, another's still wait") {
   World w;
-  for (std::uint32_t n = 0; n < 2000; ++n) w.frame(m(100 + n), 1, 7);
+  for (std::uint32_t n = 0; n < 4000; ++n) w.frame(m(100 + n), 1, 7);
   CHECK(w.r.usage().waiting == Limits{}.waiting_per_guest);
   CHECK(w.r.usage().guests == 1);
-  CHECK(w.drops(DropReason::kGuestLimit) == 2000 - Limits{}.waiting_per_guest);
+  CHECK(w.drops(DropReason::kGuestLimit) == 4000 - Limits{}.waiting_per_guest);
   w.frame(m(2), 9, 8);
   CHECK(w.r.usage().waiting == Limits{}.waiting_per_guest + 1);
 }
 
 TEST_CASE("resolver: one port's queries are bounded") {
   World w;
-  for (std::uint32_t n = 0; n < 2000; ++n) w.query(i(100 + n), 7);
+  for (std::uint32_t n = 0; n < 4000; ++n) w.query(i(100 + n), 7);
   CHECK(w.r.usage().waiting == Limits{}.waiting_per_guest);
   w.query(i(2), 8);
   CHECK(w.r.usage().waiting == Limits{}.waiting_per_guest + 1);
@@ -103,6 +103,31 @@ TEST_CASE("resolver: a scan does not keep others from asking") {
   CHECK(w.resends() == Words{"9 to h2"});
   CHECK(w.answers().size() == 1);
   CHECK(w.r.usage().keys <= 1002);
+}
+
+TEST_CASE("resolver: a guest that asks too much is not heard, and takes no memory") {
+  Limits limits;
+  limits.asks_per_guest = {100, 20};
+  World w{limits};
+  w.r.add_local(m(7), w.out);
+  for (std::uint32_t n = 0; n < 1000; ++n) {
+    w.query(i(10'000 + n), 7);
+    w.frame(m(10'000 + n), 1, 7);
+    w.packet(i(20'000 + n), 1, 7);
+    w.miss(i(30'000 + n));
+  }
+  CHECK(w.asked().size() == 3 * 20);  // by its queries, by its frames, and by what names nobody
+  CHECK(w.r.usage().keys == 3 * 20 + 1);
+  CHECK(w.r.usage().waiting == 2 * 20);
+  CHECK(w.drops(DropReason::kAskLimit) == 4 * 1000 - 3 * 20);
+  w.query(i(10'000), 7);  // asked already
+  CHECK(w.drops(DropReason::kAskLimit) == 4 * 1000 - 3 * 20);
+  w.query(i(2), 8);
+  CHECK(w.asked() == Words{"i2"});
+  w.later(1s);
+  w.out.clear();
+  w.query(i(3), 7);
+  CHECK(w.asked() == Words{"i3"});
 }
 
 TEST_CASE("resolver: a MAC that IPs lead to does not make room") {

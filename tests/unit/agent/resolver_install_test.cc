@@ -76,6 +76,20 @@ TEST_CASE("resolver: a query after the install is answered only while the kernel
   CHECK(w.r.usage().waiting == 0);
 }
 
+TEST_CASE("resolver: a miss for what was installed long ago has it installed again") {
+  World w;
+  w.install(2, 2);
+  w.miss(i(2));
+  CHECK(w.quiet());  // it was on its way when the kernel missed it
+  w.now += Limits{}.answer_late + 1ms;
+  w.miss(i(2));
+  CHECK(w.kernel() == Words{"neighbour i2 m2"});
+  w.miss(m(2));
+  CHECK(w.kernel() == Words{"fdb m2 h2"});
+  w.miss(i(2));
+  CHECK(w.quiet());
+}
+
 TEST_CASE("resolver: duplicate address detection of IPv6 is always answered") {
   // The kernel's own answer goes to ::, which Linux takes and others do not.
   World w;

@@ -168,14 +168,18 @@ TEST_CASE("resolver: a neighbour that somebody deleted and nobody needs is forgo
 }
 
 TEST_CASE("resolver: an entry the kernel refused is tried again at a later need, not before") {
+  const auto why = GENERATE(std::errc::no_space_on_device, std::errc::operation_not_permitted,
+                            std::errc::not_enough_memory, std::errc::no_such_device);
   World w;
   w.frame(m(2), 1);
   w.found(m(2), 2);
   REQUIRE(w.kernel() == Words{"fdb m2 h2"});
   w.resends();
-  w.r.on_refused(SetFdb{m(2), vtep(2)}, std::make_error_code(std::errc::no_space_on_device), w.now);
+  w.r.on_refused(SetFdb{m(2), vtep(2)}, std::make_error_code(why), w.now);
   CHECK(w.r.counters().refused == 1);
   CHECK(w.r.fdb().empty());
+  REQUIRE(w.r.refused().contains(m(2)));
+  CHECK(w.r.refused().at(m(2)).error == std::make_error_code(why));
 
   w.frame(m(2), 2);
   CHECK(w.kernel().empty());
@@ -183,8 +187,44 @@ TEST_CASE("resolver: an entry the kernel refused is tried again at a later need,
   w.now += 1000ms;
   w.frame(m(2), 3);
   CHECK(w.kernel() == Words{"fdb m2 h2"});
+  w.r.on_taken(SetFdb{m(2), vtep(2)});
+  CHECK(w.r.refused().empty());
   w.r.on_time(w.now, w.out);
   CHECK(w.kernel().empty());  // installed by now, nothing to repair
+}
+
+// The repairs in between delete what may stand in its place, and are taken.
+TEST_CASE("resolver: the pause grows while the kernel goes on refusing") {
+  World w;
+  w.frame(m(2), 1);
+  w.found(m(2), 2);
+  w.kernel();
+  std::vector<std::chrono::milliseconds> pauses;
+  auto refused_at = w.now;
+  w.r.on_refused(SetFdb{m(2), vtep(2)}, std::make_error_code(std::errc::no_space_on_device), w.now);
+  while (pauses.size() < 7) {
+    w.later(100ms);
+    w.frame(m(2), 2);
+    for (const auto& change : std::exchange(w.out.kernel, {})) {
+      if (!std::holds_alternative<SetFdb>(change)) {
+        w.r.on_taken(change);
+        continue;
+      }
+      pauses.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(w.now - refused_at));
+      refused_at = w.now;
+      w.r.on_refused(change, std::make_error_code(std::errc::no_space_on_device), w.now);
+    }
+    w.out.clear();
+    CHECK(w.r.refused().size() == 1);
+  }
+  for (std::size_t i = 1; i < 6; ++i) {
+    CHECK(pauses[i] >= 2 * pauses[i - 1] - 200ms);
+    CHECK(pauses[i] <= 2 * pauses[i - 1] + 200ms);
+  }
+  CHECK(pauses[6] <= 33s);
+  // Nobody wants it any more.
+  w.later(120s);
+  CHECK(w.r.refused().empty());
 }
 
 TEST_CASE("resolver: a replacement the kernel refused leaves nothing wrong behind") {

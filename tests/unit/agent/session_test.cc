@@ -7,6 +7,7 @@
 #include <asio/post.hpp>
 #include <condition_variable>
 #include <deque>
+#include <fstream>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -48,8 +49,10 @@ class FakeController final : public v1::AgentSession::Service {
 
   // What to do with a hello: a welcome, or a status that refuses.
   std::string store_id = "S1";
+  bool other_past = false;
   grpc::Status refusal;
   bool silent = false;
+  std::uint32_t lease_ms = 0;
 
   std::optional<v1::FromAgent> next_word(std::chrono::milliseconds wait = 5s) {
     std::unique_lock lock{mutex_};
@@ -97,7 +100,10 @@ class FakeController final : public v1::AgentSession::Service {
     v1::FromController message;
     message.mutable_welcome()->set_protocol(1);
     message.mutable_welcome()->set_store_id(store_id);
+    message.mutable_welcome()->set_opening("O2");
+    message.mutable_welcome()->set_other_past(other_past);
     message.mutable_welcome()->set_host_id(7);
+    message.mutable_welcome()->set_lease_ms(lease_ms);
     message.mutable_welcome()->set_router_mac(std::string{"\x02\xd0\0\0\0\1", 6});
     stream.Write(message);
     stream_ = &stream;
@@ -152,10 +158,20 @@ struct Listener final : DirectoryListener {
          std::to_string(add.size()) + " -" + std::to_string(remove.size()) + (full ? " full" : ""));
   }
   void on_lost(const Attachment& attachment) override { note("gone " + attachment.endpoint); }
+  void on_network_gone(Vni vni) override { note("network gone " + vni.to_string()); }
   void on_readdressed(const Attachment& attachment) override {
     note("readdressed " + attachment.endpoint + " " + std::to_string(attachment.ips.size()));
   }
-  void on_resync() override { note("resync"); }
+  void on_replica(const ReplicaWord& word) override {
+    note("replica " + word.vni.to_string() + " of " + std::to_string(word.bindings.size()) +
+         " after " + std::to_string(word.after));
+  }
+  void on_resync(const std::optional<Vni>& network) override {
+    note(network ? "resync " + network->to_string() : "resync");
+  }
+  void on_sync(std::uint64_t number, std::uint64_t revision) override {
+    note("sync " + std::to_string(number) + " at " + std::to_string(revision));
+  }
 
   bool has(const std::string& word) const {
     return std::find(words.begin(), words.end(), word) != words.end();
@@ -224,6 +240,20 @@ TEST_CASE("session: another store is told, and revisions begin anew") {
   REQUIRE(bench.ready());
   CHECK(bench.listener.words == std::vector<std::string>{"ready 7 new"});
   CHECK(bench.session->revision() == 0);
+}
+
+TEST_CASE("session: a store that has not had our past is another, too") {
+  Bench bench;
+  bench.first.other_past = true;
+  bench.start(
+      [](auto& options) { options.known = {.store_id = "S1", .revision = 9, .opening = "O1"}; });
+  REQUIRE(bench.ready());
+  const auto word = bench.first.next_word();
+  REQUIRE(word);
+  CHECK(word->hello().opening() == "O1");
+  CHECK(bench.listener.words == std::vector<std::string>{"ready 7 new"});
+  CHECK(bench.session->info().store ==
+        StorePoint{.store_id = "S1", .revision = 0, .opening = "O2"});
 }
 
 TEST_CASE("session: what the controller says arrives in its order") {
@@ -458,6 +488,28 @@ TEST_CASE("session: a controller that never welcomes is given up") {
   CHECK(bench.session->info().controller == bench.second.address().to_string());
 }
 
+// How many connections a Unix socket has accepted that are still there.
+int connections_of(const std::string& path) {
+  std::ifstream file{"/proc/net/unix"};
+  int count = 0;
+  for (std::string line; std::getline(file, line);)
+    count += line.ends_with(" " + path) && line.find(" 03 ") != std::string::npos ? 1 : 0;
+  return count;
+}
+
+TEST_CASE("session: the connection of one that was given up is closed before there is another") {
+  Bench bench;
+  bench.first.silent = true;
+  bench.start([&](Session::Options& options) {
+    options.handshake = 100ms;
+    options.backoff_min = options.backoff_max = 60s;
+  });
+  const auto path = bench.first.address().path;
+  REQUIRE(bench.until([&] { return connections_of(path) == 1; }));
+  REQUIRE(bench.until([&] { return bench.session->counters().failures == 1; }));
+  CHECK(bench.until([&] { return connections_of(path) == 0; }));
+}
+
 TEST_CASE("session: a controller that owes a reply is given up") {
   Bench bench;
   bench.start([](auto& options) { options.reply = 50ms; });
@@ -469,15 +521,117 @@ TEST_CASE("session: a controller that owes a reply is given up") {
   REQUIRE(bench.until([&] { return bench.session->counters().sessions == 2; }));
 }
 
+TEST_CASE("session: within a lease the controller hears of it, if it wants to") {
+  Bench bench;
+  bench.first.lease_ms = GENERATE(0U, 300U);
+  bench.start();
+  REQUIRE(bench.ready());
+  int words = 0;
+  const auto count = [&] {
+    while (const auto word = bench.first.next_word(0ms)) words += word->has_alive() ? 1 : 0;
+    return words;
+  };
+  const auto begun = Clock::now();
+  if (bench.first.lease_ms == 0) {
+    CHECK_FALSE(bench.until([&] { return count() > 0; }, 400ms));
+  } else {
+    CHECK(bench.until([&] { return count() >= 5; }));
+    CHECK(Clock::now() - begun >= 400ms);  // five words at 100 ms
+  }
+}
+
 TEST_CASE("session: what is applied is said") {
   Bench bench;
   bench.start();
   REQUIRE(bench.ready());
   bench.first.next_word();
-  bench.session->applied(11);
+  bench.session->applied({3, 11}, "no room");
   const auto word = bench.first.next_word();
   REQUIRE(word);
+  CHECK(word->applied().number() == 3);
   CHECK(word->applied().revision() == 11);
+  CHECK(word->applied().problem() == "no room");
+  bench.session->knows_hosts(12);
+  const auto hosts = bench.first.next_word();
+  REQUIRE(hosts);
+  CHECK(hosts->knows_hosts().revision() == 12);
+}
+
+TEST_CASE("session: that all was said up to a revision is told") {
+  Bench bench;
+  bench.start();
+  REQUIRE(bench.ready());
+  v1::FromController message;
+  message.mutable_sync()->set_number(4);
+  message.mutable_sync()->set_revision(90);
+  bench.first.say(message);
+  REQUIRE(bench.until([&] { return bench.listener.words.back() == "sync 4 at 90"; }));
+  CHECK(bench.session->revision() == 90);
+}
+
+TEST_CASE("session: who lags behind is told in the reply, which may take longer than others") {
+  Bench bench;
+  bench.start();
+  REQUIRE(bench.ready());
+  bench.first.next_word();
+  std::optional<Result<std::vector<Lag>>> lagging;
+  bench.session->await(std::chrono::milliseconds{1500},
+                       [&](const auto& reply) { lagging.emplace(reply); });
+  const auto word = bench.first.next_word();
+  REQUIRE(word);
+  CHECK(word->request().await().wait_ms() == 1500);
+  v1::FromController message;
+  auto& reply = *message.mutable_reply();
+  reply.set_id(word->request().id());
+  reply.add_lagging()->set_host("h2");
+  reply.add_lagging()->set_host("h3");
+  reply.mutable_lagging(1)->set_why(v1::Lag::NOT_CONNECTED);
+  reply.add_lagging()->set_host("h4");
+  reply.mutable_lagging(2)->set_why(v1::Lag::TROUBLE);
+  reply.mutable_lagging(2)->set_problem("no room");
+  bench.first.say(message);
+  REQUIRE(bench.until([&] { return lagging.has_value(); }));
+  REQUIRE(*lagging);
+  CHECK(**lagging == std::vector<Lag>{{.host = "h2"},
+                                      {.host = "h3", .why = Lag::Why::kNotConnected},
+                                      {"h4", Lag::Why::kTrouble, "no room"}});
+}
+
+TEST_CASE("session: words about replicas and interest go both ways") {
+  Bench bench;
+  bench.start();
+  REQUIRE(bench.ready());
+  bench.first.next_word();
+  bench.session->replicate(*Vni::from(5), 7, 1ULL << 63U);
+  const auto has = bench.first.next_word();
+  REQUIRE(has);
+  CHECK(has->replicate().vni() == 5);
+  CHECK(has->replicate().revision() == 7);
+  CHECK(has->replicate().digest() == 1ULL << 63U);
+  bench.session->prove_interest(*Vni::from(5), 3, 9);
+  const auto interest = bench.first.next_word();
+  REQUIRE(interest);
+  CHECK(interest->interest().keys() == 3);
+
+  v1::FromController message;
+  message.mutable_replica()->set_vni(5);
+  message.mutable_replica()->set_after(7);
+  message.mutable_replica()->set_revision(8);
+  auto* binding = message.mutable_replica()->add_bindings();
+  binding->set_vni(5);
+  binding->set_mac(std::string{"\x52\0\0\0\0\1", 6});
+  binding->set_host_id(2);
+  bench.first.say(message);
+  binding->set_vni(6);  // of another network: nothing of it is believed
+  message.mutable_replica()->set_revision(9);
+  bench.first.say(message);
+  message.mutable_resync()->set_vni(5);
+  bench.first.say(message);
+  REQUIRE(bench.until([&] { return bench.listener.has("resync 5"); }));
+  CHECK(bench.listener.words ==
+        std::vector<std::string>{"ready 7 new", "replica 5 of 1 after 7", "resync 5"});
+  CHECK(bench.session->counters().malformed == 1);
+  CHECK(bench.session->revision() == 8);
 }
 
 TEST_CASE("session: many messages arrive whole and in order, faster than they are handled") {

@@ -17,7 +17,7 @@ namespace {
 
 Address at(const std::string& path) { return {.kind = Address::Kind::kUnix, .path = path}; }
 
-Result<std::unique_ptr<grpc::Server>> start(const Address& address, bool insecure = false) {
+Result<std::unique_ptr<Server>> start(const Address& address, bool insecure = false) {
   static v1::Local::CallbackService service;  // refuses every call
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
@@ -74,7 +74,7 @@ TEST_CASE("a directory that is not there is an error that names the socket") {
 
 TEST_CASE("a TCP port in use is refused: two servers never share one") {
   // A port that is free now; should another process take it meanwhile, both starts fail.
-  Result<std::unique_ptr<grpc::Server>> first{Error{}};
+  Result<std::unique_ptr<Server>> first{Error{}};
   Address address{.kind = Address::Kind::kTcp, .host = "127.0.0.1"};
   for (std::uint16_t port = 42000; !first && port < 42100; ++port) {
     address.port = port;

@@ -118,7 +118,7 @@ TEST_CASE("a batch stops at the first failure, by its line and with its status",
 
 TEST_CASE("-force goes on and ends with 1", "[cli]") {
   FakeBackend backend;
-  const auto outcome = run_text(backend, "frob\ntenant add red\ncheck\n", true);
+  const auto outcome = run_text(backend, "frob\ntenant add red\nhost set kvm1\n", true);
   CHECK(outcome.exit == Exit::kWrong);
   CHECK(backend.operations.size() == 1);
   CHECK(outcome.err.find("Command failed commands:1\n") != std::string::npos);

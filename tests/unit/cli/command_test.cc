@@ -1,4 +1,6 @@
 // What a command line asks the daemons for, and what it says when it is wrong.
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"
@@ -98,6 +100,10 @@ TEST_CASE("network", "[cli]") {
   CHECK(set.has_learn());
   CHECK_FALSE(set.learn());
   CHECK(asked("network set web subnet 10.2.0.0/16").network_set().subnets_size() == 1);
+  CHECK(asked("network set web subnet 10.2.0.0/16").network_set().subnets(0).gateway().empty());
+  CHECK(
+      asked("network set web subnet 10.2.0.0/16 gateway auto").network_set().subnets(0).gateway() ==
+      std::string("\x0a\x02\x00\x01", 4));
 
   CHECK(wrong("network add web") == "Not enough information: \"tenant\" argument is required.");
   CHECK(wrong("network set web") == incomplete_line("what to set"));
@@ -126,6 +132,7 @@ TEST_CASE("policy", "[cli]") {
     const auto del = asked(line).policy_del();
     CHECK(del.network() == "web");
     CHECK(del.other() == "db");
+    CHECK(del.has_routing() == std::string_view{line}.ends_with("deny"));
   }
   FakeBackend backend;
   CHECK(run_line(backend, "policy show tenant red network web").exit == Exit::kDone);
@@ -192,6 +199,13 @@ TEST_CASE("endpoint", "[cli]") {
   const auto chosen = asked("endpoint set vm1 mac auto").endpoint_set();
   CHECK(chosen.choose_mac());
   CHECK(chosen.mac().empty());
+  const auto none = asked("endpoint set vm1 ip 10.1.0.6 shared-ip none").endpoint_set();
+  CHECK(none.no_shared_ips());
+  CHECK_FALSE(none.no_ips());
+  CHECK(none.ips_size() == 1);
+  CHECK(asked("endpoint set vm1 ip none").endpoint_set().no_ips());
+  CHECK(wrong("endpoint set vm1 ip none ip 10.1.0.6") ==
+        "Error: argument \"none\" is wrong: there is another ip, too");
   CHECK(asked("endpoint del vm1").endpoint_del() == "vm1");
 
   CHECK(wrong("endpoint add vm1") == "Not enough information: \"network\" argument is required.");
@@ -255,15 +269,24 @@ TEST_CASE("port, join and leave", "[cli]") {
   CHECK(backend.leaves == std::vector<std::string>{"h"});
   CHECK(run_line(backend, "-echo -j join web").out == "[{\"network\":\"web\",\"vni\":100}]\n");
 
-  CHECK(wrong("port add tap0") == "Not enough information: \"endpoint\" argument is required.");
+  CHECK(wrong("port add tap0") ==
+        "Not enough information: \"endpoint or network\" argument is required.");
   CHECK(wrong("port add averyveryverylongname endpoint x") ==
         "Error: argument \"averyveryverylongname\" is wrong: a device's name has 1 to 15 bytes");
   CHECK(wrong("port del a/b") == "Error: argument \"a/b\" is wrong: no device can have this name");
   CHECK(wrong("port del ..") == "Error: argument \"..\" is wrong: no device can have this name");
   CHECK(wrong("join") == incomplete_line("a name"));
   CHECK(wrong("join a b") == "Error: argument \"b\" is wrong: nothing is expected here");
-  CHECK(refused("port add tap0 network web") ==
-        "Error: port add DEV network is not supported by this version\n");
+  CHECK(wrong("port add tap0 network web endpoint vm1").find("\"network\"") != std::string::npos);
+}
+
+TEST_CASE("a port of a network instead of an endpoint", "[cli]") {
+  FakeBackend backend;
+  CHECK(run_line(backend, "port add tap0 network web security off").exit == Exit::kDone);
+  REQUIRE(backend.port_adds.size() == 1);
+  CHECK(backend.port_adds[0].network() == "web");
+  CHECK(backend.port_adds[0].endpoint().empty());
+  CHECK_FALSE(backend.port_adds[0].security());
 }
 
 TEST_CASE("port security is on, off, or left to doved", "[cli]") {
@@ -306,19 +329,13 @@ TEST_CASE("port show: what the walls dropped is shown with -s", "[cli]") {
 }
 
 TEST_CASE("what the servers do not have yet is refused, and not advertised", "[cli]") {
-  for (const auto* line : {"check", "check web -fix", "check help"}) {
-    INFO(line);
-    CHECK(refused(line).ends_with("is not supported by this version\n"));
-  }
+  CHECK(refused("host set kvm1").ends_with("is not supported by this version\n"));
   FakeBackend backend;
   const auto help = run_line(backend, "help");
   CHECK(help.exit == Exit::kDone);
   CHECK(help.err.empty());
-  for (const auto* word : {"check", "wait", "fix"}) {
-    INFO(word);
-    CHECK(help.out.find(word) == std::string::npos);
-  }
-  for (const auto* word : {"tenant", "counters", "-j[son]", "--insecure"}) {
+  for (const auto* word :
+       {"tenant", "check", "counters", "-j[son]", "-wait[=SECS]", "sync", "--insecure"}) {
     INFO(word);
     CHECK(help.out.find(word) != std::string::npos);
   }
@@ -329,10 +346,41 @@ TEST_CASE("an abbreviation of what is not there yet is told what is", "[cli]") {
   const auto told = [&](std::string_view line, std::string what, std::string_view rest) {
     CHECK(refused(line) == "Error: " + what + std::string{no} + std::string{rest} + "\n");
   };
-  told("c", "check", "; did you mean \"counters\"?");
-  told("ch", "check", "");
   told("host s", "host set", "; did you mean \"show\"?");
   told("host se kvm1", "host set", "");
+}
+
+TEST_CASE("check says what differs, and its status whether anything is left", "[cli]") {
+  FakeBackend backend;
+  CHECK(run_line(backend, "check").exit == Exit::kDone);
+  CHECK(run_line(backend, "check web -fix").exit == Exit::kDone);
+  CHECK(run_line(backend, "c -fix web").exit == Exit::kDone);
+  REQUIRE(backend.checks.size() == 3);
+  CHECK(backend.checks[0].network().empty());
+  CHECK_FALSE(backend.checks[0].fix());
+  for (const int i : {1, 2}) {
+    CHECK(backend.checks[static_cast<std::size_t>(i)].network() == "web");
+    CHECK(backend.checks[static_cast<std::size_t>(i)].fix());
+  }
+  CHECK(run_line(backend, "check web db").exit == Exit::kWrong);
+
+  auto& one = *backend.check_reply.add_differences();
+  one.set_network("web");
+  one.set_vni(100);
+  one.set_what("neighbour 10.0.0.1 lladdr 02:00:00:00:00:01 permanent is missing");
+  one.set_command("ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev dvx100 nud permanent");
+  const auto left = run_line(backend, "check");
+  CHECK(left.exit == Exit::kRefused);
+  CHECK(left.out.find(one.command()) != std::string::npos);
+  CHECK(left.err == "Error: 1 difference left\n");
+  CHECK(run_line(backend, "-j check").out ==
+        R"([{"network":"web","vni":100,"with":"kernel","what":"neighbour 10.0.0.1 lladdr )"
+        R"(02:00:00:00:00:01 permanent is missing","mended":false,"problem":null,"command":")" +
+            one.command() + "\"}]\n");
+  one.set_mended(true);
+  CHECK(run_line(backend, "check -fix").exit == Exit::kDone);
+  backend.check_reply.set_unasked("there is no session");
+  CHECK(run_line(backend, "check").exit == Exit::kRefused);
 }
 
 TEST_CASE("help is JSON too, and takes no word", "[cli]") {
@@ -353,6 +401,12 @@ TEST_CASE("unknown words", "[cli]") {
   CHECK(wrong("") == incomplete_line("an object"));
   CHECK(wrong("tenat show") ==
         "Object \"tenat\" is unknown, try \"dovectl help\". Did you mean \"tenant\"?");
+  CHECK(wrong("5 tenant show") ==
+        "Object \"5\" is unknown, try \"dovectl help\". Did you mean \"-wait=5\"?");
+  for (const auto* option : {"-j", "-wait=5", "--json", "-br"})
+    CHECK(wrong(fmt::format("tenant show {}", option)) ==
+          fmt::format("Error: argument \"{}\" is wrong: an option belongs before \"tenant\"",
+                      option));
   CHECK(wrong("xyzzy") == "Object \"xyzzy\" is unknown, try \"dovectl help\".");
   CHECK(wrong("polcy") ==
         "Object \"polcy\" is unknown, try \"dovectl help\". Did you mean \"policy\"?");

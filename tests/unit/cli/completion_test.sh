@@ -41,8 +41,10 @@ offers "vni" network add web tenant red v
 offers "auto" endpoint add vm1 network web ip ""
 offers "auto" endpoint set vm1 mac ""
 offers "web" -S /x join ""
-offers "endpoint security" port add tap0 ""
+offers "endpoint network security" port add tap0 ""
 offers "fdb" monitor f
+offers "web -fix" check ""
+offers "-fix" check web -
 offers "add del set show help" endpoint ""
 offers "add del show help" policy ""
 offers "tenant" policy add ""

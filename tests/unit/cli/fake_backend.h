@@ -19,21 +19,31 @@ class FakeBackend final : public Backend {
   v1::StatusReply status_reply;
   v1::CountersReply counters_reply;
   v1::ChangeReply change_reply;
+  v1::SettleReply settle_reply;
+  v1::AwaitReply await_reply;
   // When set, every call fails with it; a stream does so after what it has.
   std::optional<Error> failure;
 
   // What they were asked.
   std::vector<v1::Operation> operations;
+  std::vector<std::uint32_t> waits;  // as long as this at most, of each call that can wait
   std::vector<v1::ShowRequest> shows;
   std::vector<v1::PortAddRequest> port_adds;
   std::vector<std::string> port_dels;
   std::vector<std::string> joins;
   std::vector<std::string> leaves;
   std::vector<std::string> tables;
+  std::vector<v1::CheckRequest> checks;
+  v1::CheckReply check_reply;
 
   Result<v1::ChangeReply> change(const v1::ChangeRequest& request) override {
     operations.insert(operations.end(), request.operations().begin(), request.operations().end());
+    waits.push_back(request.wait_ms());
     return answer(change_reply);
+  }
+  Result<v1::SettleReply> settle(const v1::SettleRequest& request) override {
+    waits.push_back(request.wait_ms());
+    return answer(settle_reply);
   }
   Status show(const v1::ShowRequest& request, const Sink<v1::Object>& sink) override {
     shows.push_back(request);
@@ -70,6 +80,14 @@ class FakeBackend final : public Backend {
   }
   Result<v1::StatusReply> status() override { return answer(status_reply); }
   Result<v1::CountersReply> counters() override { return answer(counters_reply); }
+  Result<v1::CheckReply> check(const v1::CheckRequest& request) override {
+    checks.push_back(request);
+    return answer(check_reply);
+  }
+  Result<v1::AwaitReply> await(const v1::AwaitRequest& request) override {
+    waits.push_back(request.wait_ms());
+    return answer(await_reply);
+  }
   Status monitor(const std::function<Status(const v1::Event&)>& sink) override {
     for (const auto& event : events)
       if (const auto wanted = sink(event); !wanted) return wanted;

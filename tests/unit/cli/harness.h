@@ -56,7 +56,8 @@ inline Outcome run_line(FakeBackend& backend, std::string_view line,
                   .printer = printer,
                   .echo = options->echo,
                   .timestamps = options->timestamps,
-                  .statistics = options->statistics > 0};
+                  .statistics = options->statistics > 0,
+                  .wait = options->wait};
   const auto exit = run(rest, session, err.file());
   return {exit, out.text(), err.text()};
 }

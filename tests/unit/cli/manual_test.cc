@@ -31,7 +31,7 @@ TEST_CASE("the manual lists every JSON key", "[cli]") {
        {to_record(v1::Tenant{}), to_record(v1::Network{}), to_record(v1::Policy{}),
         to_record(v1::Endpoint{}), to_record(v1::Host{}), to_record(v1::Port{}),
         to_record(v1::FdbEntry{}), to_record(v1::Neighbour{}), to_record(v1::StatusReply{}),
-        to_record(v1::Counter{})})
+        to_record(v1::Counter{}), to_record(v1::Difference{})})
     for (const auto& field : record) {
       INFO(field.key);
       CHECK(has(page, field.key));

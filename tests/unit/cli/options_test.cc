@@ -38,8 +38,10 @@ TEST_CASE("every option in its shortest and its longest form", "[cli]") {
   CHECK(parse({"-echo"}).options->echo);
   CHECK(parse({"-force"}).options->force);
   CHECK(parse({"--insecure"}).options->insecure);
-  CHECK(parse({"-wait"}).options->wait);
-  CHECK(parse({"-wait=5"}).options->wait);
+  CHECK_FALSE(parse({"-j"}).options->wait);
+  CHECK(parse({"-wait"}).options->wait == std::chrono::seconds{10});
+  CHECK(parse({"-wait=5"}).options->wait == std::chrono::seconds{5});
+  CHECK(parse({"--wait=600"}).options->wait == std::chrono::seconds{600});
   for (const auto* word : {"-b", "-batch"})
     CHECK(parse({word, "file"}).options->batch == std::optional<std::string>{"file"});
   CHECK(parse({"-b", "-"}).options->batch == std::optional<std::string>{"-"});
@@ -89,8 +91,11 @@ TEST_CASE("wrong options are named", "[cli]") {
   CHECK(error_of({"--controller"}).ends_with("Did you mean \"-Controller\"?"));
   CHECK(error_of({"-json=1"}) ==
         "Error: argument \"-json=1\" is wrong: option -json takes no \"=\"");
-  CHECK(error_of({"-wait=x"}) ==
-        "Error: argument \"-wait=x\" is wrong: expected a number of seconds behind the \"=\"");
+  for (const std::string word :
+       {"-wait=x", "-wait=", "-wait=5s", "-wait=-1", "-wait=0", "-wait=601"})
+    CHECK(error_of({word.c_str()}) ==
+          "Error: argument \"" + word +
+              "\" is wrong: expected a number of seconds from 1 to 600 behind the \"=\"");
   CHECK(error_of({"--"}).empty());
   CHECK(error_of({"---json"}) ==
         "Option \"---json\" is unknown, try \"dovectl help\". Did you mean \"-json\"?");

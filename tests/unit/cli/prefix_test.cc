@@ -35,7 +35,7 @@ TEST_CASE("the objects and their order are those of the contract", "[cli]") {
   for (const auto* object : objects()) names.push_back(object->names);
   CHECK(names == std::vector<std::string_view>{"tenant", "network", "endpoint", "policy", "host",
                                                "port", "join", "leave", "fdb", "neighbour neighbor",
-                                               "status", "monitor", "check", "counters"});
+                                               "status", "monitor", "check", "counters", "sync"});
 }
 
 TEST_CASE("every prefix of every object has one fixed meaning", "[cli]") {
@@ -58,6 +58,7 @@ TEST_CASE("every prefix of every object has one fixed meaning", "[cli]") {
                                                  {"l", "leave"},
                                                  {"f", "fdb"},
                                                  {"s", "status"},
+                                                 {"sy", "sync"},
                                                  {"m", "monitor"},
                                                  {"c", "check"},
                                                  {"ch", "check"},
@@ -85,9 +86,10 @@ TEST_CASE("every prefix of every object has one fixed meaning", "[cli]") {
 TEST_CASE("parse_command follows the same table", "[cli]") {
   // `help` of an object prints its usage; an unsupported one has none.
   const std::map<std::string, std::string> usages{
-      {"t", "tenant"}, {"n", "network"}, {"p", "policy"},   {"e", "endpoint"}, {"h", "host"},
-      {"por", "port"}, {"j", "join"},    {"l", "leave"},    {"f", "fdb"},      {"nei", "neighbour"},
-      {"s", "status"}, {"m", "monitor"}, {"co", "counters"}};
+      {"t", "tenant"},    {"n", "network"},     {"p", "policy"}, {"e", "endpoint"},
+      {"h", "host"},      {"por", "port"},      {"j", "join"},   {"l", "leave"},
+      {"f", "fdb"},       {"nei", "neighbour"}, {"s", "status"}, {"m", "monitor"},
+      {"co", "counters"}, {"sy", "sync"}};
   for (const auto& [word, name] : usages) {
     const auto* const object =
         *std::find_if(objects().begin(), objects().end(),

@@ -23,6 +23,7 @@ v1::Endpoint endpoint(bool attached) {
   endpoint.add_shared_ips(ip("10.1.0.9"));
   endpoint.set_revision(9);
   if (!attached) return endpoint;
+  endpoint.add_held_ips(ip("10.1.0.9"));
   endpoint.set_state(v1::Attachment::ACTIVE);
   endpoint.set_host("kvm1");
   endpoint.set_vtep(ip("192.0.2.11"));
@@ -106,7 +107,7 @@ TEST_CASE("network in every form", "[cli]") {
 TEST_CASE("endpoint, attached and not", "[cli]") {
   CHECK(text(endpoint(true)) ==
         "vm1: network web vni 100 mac 52:54:00:00:00:01 state active host kvm1 vtep 192.0.2.11\n"
-        "    ip 10.1.0.5\n    ip 2001:db8::5\n    shared-ip 10.1.0.9\n");
+        "    ip 10.1.0.5\n    ip 2001:db8::5\n    shared-ip 10.1.0.9\n    holds 10.1.0.9\n");
   CHECK(text(endpoint(false)) ==
         "vm1: network web vni 100 mac 52:54:00:00:00:01 state detached\n"
         "    ip 10.1.0.5\n    ip 2001:db8::5\n    shared-ip 10.1.0.9\n");
@@ -116,12 +117,14 @@ TEST_CASE("endpoint, attached and not", "[cli]") {
   CHECK(json(endpoint(true)) ==
         R"({"name":"vm1","network":"web","tenant":"red","vni":100,"mac":"52:54:00:00:00:01",)"
         R"("state":"active","host":"kvm1","vtep":"192.0.2.11",)"
-        R"("ips":["10.1.0.5","2001:db8::5"],"shared_ips":["10.1.0.9"],"generation":3,)"
+        R"("ips":["10.1.0.5","2001:db8::5"],"shared_ips":["10.1.0.9"],"held_ips":["10.1.0.9"],)"
+        R"("generation":3,)"
         R"("revision":9,"dynamic":false})");
   CHECK(json(endpoint(false)) ==
         R"({"name":"vm1","network":"web","tenant":"red","vni":100,"mac":"52:54:00:00:00:01",)"
         R"("state":"detached","host":null,"vtep":null,)"
-        R"("ips":["10.1.0.5","2001:db8::5"],"shared_ips":["10.1.0.9"],"generation":0,)"
+        R"("ips":["10.1.0.5","2001:db8::5"],"shared_ips":["10.1.0.9"],"held_ips":[],)"
+        R"("generation":0,)"
         R"("revision":9,"dynamic":false})");
 }
 
@@ -138,7 +141,20 @@ TEST_CASE("host in text and JSON", "[cli]") {
   CHECK(text(host, {.statistics = 1}) ==
         "kvm1: vtep 192.0.2.11:4790 state connected endpoints 5\n");
   CHECK(json(host) == R"({"name":"kvm1","vtep":"192.0.2.11:4790","state":"connected",)"
-                      R"("version":"0.1.0","endpoints":5,"revision":1})");
+                      R"("silent_ms":null,"version":"0.1.0","endpoints":5,"revision":1,)"
+                      R"("applied":null})");
+  host.set_applied(12);
+  CHECK(json(host).ends_with(R"("revision":1,"applied":12})"));
+  CHECK(text(host, {.details = 1}).ends_with(" revision 1 applied 12\n"));
+  host.clear_applied();
+  host.set_state(v1::Host::SUSPECT);
+  host.set_silent_ms(12345);
+  host.clear_version();
+  CHECK(text(host) == "kvm1: vtep 192.0.2.11:4790 state suspect\n");
+  CHECK(text(host, {.statistics = 1}) ==
+        "kvm1: vtep 192.0.2.11:4790 state suspect silent_ms 12345 endpoints 5\n");
+  CHECK(json(host).find(R"("state":"suspect","silent_ms":12345,"version":null)") !=
+        std::string::npos);
 }
 
 TEST_CASE("port in text and JSON", "[cli]") {
@@ -159,7 +175,21 @@ TEST_CASE("port in text and JSON", "[cli]") {
         "    ip 10.1.0.5\n");
   CHECK(json(port) ==
         R"({"dev":"tap0","endpoint":"vm1","network":"web","vni":100,"mac":"52:54:00:00:00:01",)"
-        R"("mtu":1450,"state":"active","security":true,"ips":["10.1.0.5"],"generation":3})");
+        R"("mtu":1450,"state":"active","owner":null,"security":true,"learned":0,)"
+        R"("ips":["10.1.0.5"],)"
+        R"("generation":3})");
+  port.set_state(v1::Port::LOST);
+  port.set_owner("kvm3");
+  CHECK(text(port).find(" state lost owner kvm3 security on") != std::string::npos);
+  CHECK(json(port).find(R"("state":"lost","owner":"kvm3")") != std::string::npos);
+  port.set_state(v1::Port::ACTIVE);
+  port.clear_owner();
+  port.clear_endpoint();
+  port.clear_mac();
+  port.set_learned(2);
+  CHECK(text(port).starts_with(
+      "tap0: network web vni 100 mtu 1450 state active security on learned 2\n"));
+  CHECK(json(port).find(R"("endpoint":null)") != std::string::npos);
 }
 
 TEST_CASE("fdb and neighbour in text and JSON", "[cli]") {
@@ -175,10 +205,12 @@ TEST_CASE("fdb and neighbour in text and JSON", "[cli]") {
         "52:54:00:00:00:02 dev dvx100 network web vni 100 host kvm2 vtep 192.0.2.12 remote\n");
   CHECK(json(entry) ==
         R"({"mac":"52:54:00:00:00:02","dev":"dvx100","network":"web","vni":100,"host":"kvm2",)"
-        R"("vtep":"192.0.2.12","kind":"remote","target_vni":null})");
+        R"("vtep":"192.0.2.12","kind":"remote","target_vni":null,"error":null})");
   entry.set_target_vni(200);
   CHECK(text(entry).find("remote target-vni 200\n") != std::string::npos);
   CHECK(json(entry).find(R"("target_vni":200)") != std::string::npos);
+  entry.set_error("No space left on device");
+  CHECK(text(entry).find(" error No space left on device\n") != std::string::npos);
 
   v1::Neighbour neighbour;
   neighbour.set_network("web");
@@ -190,7 +222,7 @@ TEST_CASE("fdb and neighbour in text and JSON", "[cli]") {
         "10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100 endpoint\n");
   CHECK(json(neighbour) ==
         R"({"ip":"10.1.0.6","mac":"52:54:00:00:00:02","dev":"dvx100","network":"web","vni":100,)"
-        R"("kind":"endpoint","target_vni":null})");
+        R"("kind":"endpoint","target_vni":null,"error":null})");
 }
 
 TEST_CASE("status is an array of one, counters one of many", "[cli]") {
@@ -206,21 +238,40 @@ TEST_CASE("status is an array of one, counters one of many", "[cli]") {
   backend.status_reply.add_notes("n");
   CHECK(run_line(backend, "status").out ==
         "kvm1: vtep 192.0.2.11 mtu 1450 miss-mode punt connected off session-age-ms 12 problem no "
-        "route\n    note n\n");
-  CHECK(run_line(backend, "-j status").out ==
-        R"([{"host":"kvm1","version":"0.1.0","vtep":"192.0.2.11","mtu":1450,"miss_mode":"punt",)"
-        R"("controller":null,"connected":false,"session_age_ms":12,"store_id":"01ff",)"
-        R"("revision":0,"problem":"no route","notes":["n"],"ports":0,"networks":0,"hosts":0,)"
-        R"("fdb_entries":0,"neighbours":0}])"
-        "\n");
+        "route replicated 0 knowledge-age-ms 0\n    note n\n");
+  CHECK(
+      run_line(backend, "-j status").out ==
+      R"([{"host":"kvm1","version":"0.1.0","vtep":"192.0.2.11","mtu":1450,"miss_mode":"punt",)"
+      R"("controller":null,"connected":false,"session_age_ms":12,"store_id":"01ff",)"
+      R"("revision":0,"applied":0,"problem":"no route","notes":["n"],"ports":0,"networks":0,"replicated":0,)"
+      R"("knowledge_age_ms":0,"hosts":0,"fdb_entries":0,"neighbours":0,"put_back":0,"differences":0,"mended":0,"refused":0}])"
+      "\n");
   auto& counter = *backend.counters_reply.add_counters();
   counter.set_name("misses");
   counter.set_value(18446744073709551615ULL);
   CHECK(run_line(backend, "counters").out == "misses: 18446744073709551615\n");
   CHECK(run_line(backend, "-j counters").out ==
-        "[{\"name\":\"misses\",\"dev\":null,\"value\":18446744073709551615}]\n");
+        "[{\"name\":\"misses\",\"dev\":null,\"value\":18446744073709551615,\"p50\":null,"
+        "\"p99\":null,\"sum\":null,\"unit\":null}]\n");
   counter.set_dev("tap0");
   CHECK(run_line(backend, "counters").out == "misses: dev tap0 18446744073709551615\n");
+}
+
+TEST_CASE("counters: what is measured has a spread", "[cli]") {
+  FakeBackend backend;
+  auto& counter = *backend.counters_reply.add_counters();
+  counter.set_name("answer_time");
+  counter.set_value(12);
+  auto& spread = *counter.mutable_spread();
+  spread.set_sum(5000);
+  spread.set_p50(0);
+  spread.set_p99(720);
+  spread.set_unit("us");
+  CHECK(run_line(backend, "counters").out == "answer_time: 12 p50 0 p99 720 unit us\n");
+  CHECK(run_line(backend, "-s counters").out == "answer_time: 12 p50 0 p99 720 sum 5000 unit us\n");
+  CHECK(run_line(backend, "-j counters").out ==
+        "[{\"name\":\"answer_time\",\"dev\":null,\"value\":12,\"p50\":0,\"p99\":720,\"sum\":5000,"
+        "\"unit\":\"us\"}]\n");
 }
 
 TEST_CASE("addresses of a wrong length are null, not a crash", "[cli]") {
@@ -261,15 +312,16 @@ TEST_CASE("monitor in text and JSON", "[cli]") {
         "Deleted 10.1.0.6 mac 52:54:00:00:00:02 dev dvx100 network web vni 100 endpoint\n"
         "events were lost, look again\n");
   CHECK(run_line(backend, "monitor fdb").out == "events were lost, look again\n");
-  CHECK(run_line(backend, "-j monitor nei").out ==
-        R"([{"event":"neighbour","deleted":false,"ip":"10.1.0.6","mac":"52:54:00:00:00:02",)"
-        R"("dev":"dvx100","network":"web","vni":100,"kind":"endpoint","target_vni":null}])"
-        "\n"
-        R"([{"event":"neighbour","deleted":true,"ip":"10.1.0.6","mac":"52:54:00:00:00:02",)"
-        R"("dev":"dvx100","network":"web","vni":100,"kind":"endpoint","target_vni":null}])"
-        "\n"
-        R"([{"event":"lost","deleted":false,"problem":"events were lost, look again"}])"
-        "\n");
+  CHECK(
+      run_line(backend, "-j monitor nei").out ==
+      R"([{"event":"neighbour","deleted":false,"ip":"10.1.0.6","mac":"52:54:00:00:00:02",)"
+      R"("dev":"dvx100","network":"web","vni":100,"kind":"endpoint","target_vni":null,"error":null}])"
+      "\n"
+      R"([{"event":"neighbour","deleted":true,"ip":"10.1.0.6","mac":"52:54:00:00:00:02",)"
+      R"("dev":"dvx100","network":"web","vni":100,"kind":"endpoint","target_vni":null,"error":null}])"
+      "\n"
+      R"([{"event":"lost","deleted":false,"problem":"events were lost, look again"}])"
+      "\n");
   const auto stamped = run_line(backend, "-ts monitor nei").out;
   CHECK_THAT(stamped, Catch::Matchers::Matches(
                           "\\[\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}[+-]\\d{4}\\] "

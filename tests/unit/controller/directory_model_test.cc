@@ -4,7 +4,7 @@
 #include <random>
 
 #include "controller/consequences.h"
-#include "controller/link_local.h"
+#include "core/link_local.h"
 #include "tests/unit/controller/model.h"
 
 namespace dove::controller {

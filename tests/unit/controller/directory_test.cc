@@ -2,7 +2,7 @@
 
 #include <variant>
 
-#include "controller/link_local.h"
+#include "core/link_local.h"
 #include "tests/catch.h"
 
 namespace dove::controller {

@@ -14,6 +14,7 @@ namespace dove::controller {
 class MemoryStore final : public Store {
  public:
   const std::string& id() const noexcept override { return id_; }
+  const std::vector<Opening>& openings() const noexcept override { return openings_; }
 
   Result<Snapshot> read_all() override {
     const std::lock_guard lock{mutex_};
@@ -55,6 +56,7 @@ class MemoryStore final : public Store {
 
  private:
   const std::string id_ = "0123456789abcdef";
+  const std::vector<Opening> openings_{{"opening", 0}};
   std::mutex mutex_;
   std::uint64_t revision_ = 0;
   std::map<std::string, Record> records_;

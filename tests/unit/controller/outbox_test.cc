@@ -15,6 +15,42 @@ v1::FromController reply(std::uint64_t id) {
   return message;
 }
 
+v1::FromController host(std::uint32_t id, bool full = false, bool removed = false) {
+  v1::FromController message;
+  message.mutable_hosts()->set_revision(100 + id);
+  message.mutable_hosts()->set_full(full);
+  message.mutable_hosts()->add_hosts()->set_id(id);
+  message.mutable_hosts()->mutable_hosts(0)->set_removed(removed);
+  return message;
+}
+
+TEST_CASE("hosts that come are gathered behind others, in order") {
+  Outbox outbox{{}};
+  for (auto&& one : {host(1, true), host(2), host(2, false, true), host(2)})
+    CHECK(outbox.add(v1::FromController{one}));
+  CHECK(outbox.add(reply(1)));
+  CHECK(outbox.add(host(3)));
+  CHECK(outbox.add(host(4, true)));  // all: nothing before it counts
+  for (unsigned i = 0; i < 5000; ++i) CHECK(outbox.add(host(5)));
+  const auto* first = outbox.begin_write();
+  REQUIRE(first->hosts().hosts_size() == 4);
+  CHECK(first->hosts().full());
+  CHECK(first->hosts().revision() == 102);
+  CHECK(first->hosts().hosts(2).removed());
+  CHECK_FALSE(first->hosts().hosts(3).removed());
+  outbox.end_write();
+  CHECK(outbox.begin_write()->reply().id() == 1);
+  outbox.end_write();
+  CHECK(outbox.begin_write()->hosts().hosts(0).id() == 3);
+  outbox.end_write();
+  const auto* all = outbox.begin_write();
+  CHECK(all->hosts().full());
+  CHECK(all->hosts().hosts_size() == 4096);
+  outbox.end_write();
+  CHECK(outbox.begin_write()->hosts().hosts_size() == 905);
+  outbox.end_write();
+}
+
 TEST_CASE("messages leave in order, one at a time, and bindings are gathered") {
   Outbox outbox{{}};
   CHECK(outbox.begin_write() == nullptr);

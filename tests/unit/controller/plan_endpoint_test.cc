@@ -75,6 +75,12 @@ TEST_CASE_METHOD(Networks, "an address that the endpoint cannot have is named, a
   CHECK(contains(refusal(EndpointAdd{"a", "x", {}, {}}, ErrorCode::kNotFound), "network \"x\""));
 }
 
+TEST_CASE_METHOD(Networks, "an endpoint cannot have addresses without number") {
+  const std::vector<WantedAddress> many(1025);
+  CHECK(contains(refusal(EndpointAdd{"a", "n", {}, many}, ErrorCode::kInvalid), "1025 addresses"));
+  CHECK(state().endpoint("a") == nullptr);
+}
+
 TEST_CASE_METHOD(Networks, "an address has one owner in its network, unless all share it") {
   must(EndpointAdd{"a", "n", {}, {own("10.0.0.2"), shared("10.0.0.3")}});
   CHECK(contains(refusal(EndpointAdd{"b", "n", {}, {own("10.0.0.2")}}, ErrorCode::kConflict),
@@ -189,6 +195,11 @@ TEST_CASE_METHOD(Networks, "setting addresses replaces the kinds that are named"
   CHECK(ips("a") == List{"10.0.0.5", "10.0.0.6", "fd00::2"});
   must(EndpointSet{"a", {}, {shared("10.0.0.3")}});
   CHECK(ips("a") == List{"10.0.0.3", "10.0.0.6", "fd00::2"});
+  must(EndpointSet{.name = "a", .no_shared_ips = true});
+  CHECK(ips("a") == List{"10.0.0.6", "fd00::2"});
+  must(EndpointSet{.name = "a", .addresses = {shared("10.0.0.3")}, .no_ips = true});
+  CHECK(ips("a") == List{"10.0.0.3"});
+  must(EndpointSet{"a", {}, {own("10.0.0.6"), kAuto}});
   must(EndpointSet{"a", mac("02:00:00:00:00:99"), {}});
   CHECK(state().endpoint("a")->mac == mac("02:00:00:00:00:99"));
   CHECK(state().mac_owner("t", mac("02:00:00:00:00:99")) != nullptr);

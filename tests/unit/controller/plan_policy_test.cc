@@ -30,7 +30,8 @@ TEST_CASE_METHOD(Networks, "a policy is added once, and of the other value it is
   must(PolicyAdd{kPair, true});
   CHECK(revision() == before);
   CHECK(contains(refusal(PolicyAdd{kPair, false}, ErrorCode::kExists), "deny, not allow"));
-  must(PolicyDel{kPair});
+  CHECK(contains(refusal(PolicyDel{kPair, false}, ErrorCode::kConflict), "deny, not allow"));
+  must(PolicyDel{kPair, true});
   CHECK(contains(refusal(PolicyDel{kPair}, ErrorCode::kNotFound), "\"a\" and \"b\""));
   must(PolicyAdd{kPair, false});
 }

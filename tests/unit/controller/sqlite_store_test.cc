@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/catch.h"
@@ -53,6 +54,56 @@ TEST_CASE("a newer schema is refused by its number") {
   REQUIRE(SqliteStore::open(path));
   run_sql(path, "PRAGMA user_version=2");
   CHECK(contains(refusal(path), "schema 2"));
+}
+
+TEST_CASE("a store knows its past, and that a copy that is put back has not all of it") {
+  const TemporaryDirectory directory;
+  const auto path = directory / "store.db";
+  const auto commit = [](SqliteStore& store) {
+    const auto done = store.commit({{}, {{"tenant/a", "1"}}});
+    REQUIRE(done);
+    return *done;
+  };
+  std::string first, second;
+  std::uint64_t at = 0;
+  {
+    const auto store = *SqliteStore::open(path);
+    first = store->openings().back().id;
+    CHECK(store->openings().size() == 1);
+    CHECK(store->openings().back().revision == 0);
+    at = commit(*store);
+    CHECK(is_past(store->openings(), first, at, at));
+    CHECK_FALSE(is_past(store->openings(), first, at + 1, at));
+  }
+  std::filesystem::copy(path, directory / "copy.db");
+  {
+    const auto store = *SqliteStore::open(path);
+    second = store->openings().back().id;
+    CHECK(second != first);
+    CHECK(store->openings().size() == 2);
+    CHECK(is_past(store->openings(), first, at, at));
+    CHECK(is_past(store->openings(), second, commit(*store), at + 1));
+  }
+  std::filesystem::copy(directory / "copy.db", path,
+                        std::filesystem::copy_options::overwrite_existing);
+  const auto restored = *SqliteStore::open(path);
+  std::uint64_t now = at;
+  for (int i = 0; i < 10; ++i) now = commit(*restored);  // it has overtaken what was lost
+  CHECK(is_past(restored->openings(), first, at, now));
+  CHECK_FALSE(is_past(restored->openings(), first, at + 1, now));
+  CHECK_FALSE(is_past(restored->openings(), second, at, now));
+}
+
+TEST_CASE("of the times that a store was opened only the last are kept") {
+  const TemporaryDirectory directory;
+  const auto path = directory / "store.db";
+  REQUIRE(SqliteStore::open(path));
+  run_sql(path,
+          "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
+          " INSERT INTO openings SELECT i, x'00', 0 FROM n");
+  const auto store = SqliteStore::open(path);
+  REQUIRE(store);
+  CHECK((*store)->openings().size() == 256);
 }
 
 TEST_CASE("a store in use is refused, and free again when it is closed") {

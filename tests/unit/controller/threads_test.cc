@@ -60,7 +60,7 @@ class World {
 
   void change(const v1::ChangeRequest& request) {
     std::promise<bool> changed;
-    registry_->change(*parse_change(request),
+    registry_->change(*parse_change(request), Registry::Wait::zero(),
                       [&](const Result<v1::ChangeReply>& reply) { changed.set_value(reply.ok()); });
     REQUIRE(changed.get_future().get());
   }

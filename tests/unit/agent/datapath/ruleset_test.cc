@@ -29,6 +29,7 @@ add counter inet dove host_input
 add counter inet dove host_forward
 add counter inet dove foreign_punt
 add counter inet dove punts_dropped
+add counter inet dove punts_astray
 add counter inet dove foreign_vxlan
 add counter inet dove strangers_dropped
 add counter arp dove host_arp
@@ -42,17 +43,21 @@ add rule inet dove input iifname "dvpunt" counter name host_input drop
 add rule inet dove input iifname != "lo" udp dport 4789 ip daddr 192.0.2.1 ip saddr != @vteps counter name strangers_dropped drop
 add chain inet dove forward { type filter hook forward priority -350; policy accept; }
 flush chain inet dove forward
-add rule inet dove forward iifname "dvbr*" oifname != "dvbr*" counter name host_forward drop
-add rule inet dove forward iifname != "dvbr*" oifname "dvbr*" counter name host_forward drop
+add rule inet dove forward iifname "dvbr*" oifname "dvbr*" accept
+add rule inet dove forward iifname "dvbr*" counter name host_forward drop
+add rule inet dove forward oifname "dvbr*" counter name host_forward drop
 add rule inet dove forward iifname @ports counter name host_forward drop
 add rule inet dove forward iifname "dvpunt" counter name host_forward drop
 add rule inet dove forward oifname "dvpunt" counter name host_forward drop
+add chain inet dove unmarked
+flush chain inet dove unmarked
+add rule inet dove unmarked oifname "dvpunt" counter name foreign_punt drop
+add rule inet dove unmarked oifname "dvbr*" ip protocol igmp drop
+add rule inet dove unmarked udp dport 4789 meta skuid != 108 counter name foreign_vxlan drop
 add chain inet dove output { type filter hook output priority -350; policy accept; }
 flush chain inet dove output
-add rule inet dove output oifname "dvbr*" ip protocol igmp drop
-add rule inet dove output oifname "dvpunt" meta mark & 0xfff00000 == 0 counter name foreign_punt drop
+add rule inet dove output meta mark & 0xfff00000 == 0 goto unmarked
 add rule inet dove output oifname "dvpunt" update @punts { meta mark & 0xfff00000 limit rate over 20000/second burst 200 packets } counter name punts_dropped drop
-add rule inet dove output udp dport 4789 meta mark & 0xfff00000 == 0 meta skuid != 108 counter name foreign_vxlan drop
 add chain arp dove input { type filter hook input priority -350; policy accept; }
 flush chain arp dove input
 add rule arp dove input iifname "dvbr*" counter name host_arp drop
@@ -60,10 +65,13 @@ add rule arp dove input iifname @ports counter name host_arp drop
 add chain bridge dove prerouting { type filter hook prerouting priority -350; policy accept; }
 flush chain bridge dove prerouting
 add rule bridge dove prerouting iifname vmap @walled
+add chain bridge dove from_tunnel
+flush chain bridge dove from_tunnel
+add rule bridge dove from_tunnel oifname != @ports counter name unwalled drop
 add chain bridge dove forward { type filter hook forward priority -350; policy accept; }
 flush chain bridge dove forward
-add rule bridge dove forward oifname "dvx*" iifname != @ports counter name unwalled drop
-add rule bridge dove forward iifname "dvx*" oifname != @ports counter name unwalled drop
+add rule bridge dove forward iifname "dvx*" goto from_tunnel
+add rule bridge dove forward meta mark & 0xfff00000 == 0 oifname "dvx*" counter name unwalled drop
 add chain bridge dove input { type filter hook input priority -350; policy accept; }
 flush chain bridge dove input
 add rule bridge dove input iifname "dvx*" counter name host_frame drop
@@ -238,12 +246,30 @@ TEST_CASE("limits are the options'") {
         std::string::npos);
 }
 
+TEST_CASE("over IPv6 what is for dvpunt leaves by no other device") {
+  WallOptions options = kOptions;
+  options.vtep = ip("2001:db8::1");
+  options.punt = Prefix::parse("100::/127");
+  CHECK(base_ruleset(options).find("add rule inet dove output ip6 daddr 100::/127 oifname != "
+                                   "\"dvpunt\" counter name punts_astray drop\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("over IPv6 what is too long may not be fragmented, so that it is answered") {
   WallOptions options = kOptions;
   options.too_long = {.above = 1430, .set_df = true, .router = {}};
-  CHECK(base_ruleset(options) == base_ruleset(kOptions) + R"(add map bridge dove routed_senders { type mark : ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
+  CHECK(
+      base_ruleset(options) ==
+      base_ruleset(kOptions) +
+          R"(add map bridge dove routed_senders { type mark : ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
 add counter bridge dove routed_answers
 add counter bridge dove df_set
+add counter bridge dove group_too_long
+add chain bridge dove groups_away
+flush chain bridge dove groups_away
+add rule bridge dove forward ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 oifname "dvx*" goto groups_away
+add rule bridge dove groups_away ip length > 1430 counter name group_too_long
+add rule bridge dove groups_away ip6 length > 1390 counter name group_too_long
 add rule bridge dove forward oifname "dvx*" ip length > 1430 ip frag-off & 0x4000 == 0 counter name df_set ip frag-off set ip frag-off | 0x4000
 )");
 }
@@ -251,13 +277,28 @@ add rule bridge dove forward oifname "dvx*" ip length > 1430 ip frag-off & 0x400
 TEST_CASE("the answer to what was routed and too long finds the guest") {
   WallOptions options = kOptions;
   options.too_long = {.above = 1450, .router = MacAddress::parse("02:00:5e:00:00:fe")};
-  CHECK(base_ruleset(options) == base_ruleset(kOptions) + R"(add map bridge dove routed_senders { type mark : ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
+  CHECK(
+      base_ruleset(options) ==
+      base_ruleset(kOptions) +
+          R"(add map bridge dove routed_senders { type mark : ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
 add counter bridge dove routed_answers
 add counter bridge dove df_set
-add rule bridge dove forward oifname "dvx*" ether daddr 02:00:5e:00:00:fe ip length > 1450 update @routed_senders { meta mark : ether saddr }
-add rule bridge dove forward oifname "dvx*" ether daddr 02:00:5e:00:00:fe ip6 length > 1410 update @routed_senders { meta mark : ether saddr }
-add rule bridge dove prerouting iifname "dvx*" ether daddr 02:00:5e:00:00:fe icmp type destination-unreachable icmp code frag-needed counter name routed_answers ether daddr set meta mark map @routed_senders
-add rule bridge dove prerouting iifname "dvx*" ether daddr 02:00:5e:00:00:fe icmpv6 type packet-too-big counter name routed_answers ether daddr set meta mark map @routed_senders
+add counter bridge dove group_too_long
+add chain bridge dove groups_away
+flush chain bridge dove groups_away
+add rule bridge dove forward ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 oifname "dvx*" goto groups_away
+add rule bridge dove groups_away ip length > 1450 ip frag-off set ip frag-off & 0xbfff
+add rule bridge dove groups_away ip6 length > 1410 counter name group_too_long
+add chain bridge dove routed_away
+flush chain bridge dove routed_away
+add rule bridge dove forward ether daddr 02:00:5e:00:00:fe oifname "dvx*" goto routed_away
+add rule bridge dove routed_away ip length > 1450 update @routed_senders { meta mark : ether saddr }
+add rule bridge dove routed_away ip6 length > 1410 update @routed_senders { meta mark : ether saddr }
+add chain bridge dove routed_back
+flush chain bridge dove routed_back
+add rule bridge dove prerouting ether daddr 02:00:5e:00:00:fe iifname "dvx*" goto routed_back
+add rule bridge dove routed_back icmp type destination-unreachable icmp code frag-needed counter name routed_answers ether daddr set meta mark map @routed_senders
+add rule bridge dove routed_back icmpv6 type packet-too-big counter name routed_answers ether daddr set meta mark map @routed_senders
 )");
 }
 

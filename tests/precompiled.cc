@@ -1,0 +1,1 @@
+// What CMake compiles beside the header that the tests share (DOVE_PCH).
