@@ -2,9 +2,13 @@
 #include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
+#include <limits.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +25,7 @@
 #include "controller/options.h"
 #include "controller/registry.h"
 #include "controller/sessions.h"
+#include "controller/store/etcd_store.h"
 #include "controller/store/sqlite_store.h"
 
 namespace dove::controller {
@@ -87,10 +92,48 @@ Result<std::unique_ptr<api::MetricsServer>> serve_metrics(const Options& options
   return api::MetricsServer::open(*options.metrics, options.insecure, collect);
 }
 
-Status serve(const Options& options, const sigset_t& signals, api::Journal& journal) {
-  if (auto status = make_directories(options); !status) return status;
+std::string this_process() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return fmt::format("{}, process {}", name.data(), ::getpid());
+}
+
+// Null: a signal came while it waited for the cluster, or for another controller to end. The one
+// that loses its store ends itself by SIGTERM, with the error in `lost`.
+Result<std::unique_ptr<Store>> open_etcd(const Options& options, const sigset_t& signals,
+                                         api::Journal& journal, std::atomic<bool>& lost) {
+  const auto wait = [&](const std::string& why) {
+    constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 300'000'000};
+    journal.complain("waiting", "waiting for the store: " + why);
+    return ::sigtimedwait(&signals, nullptr, &kPause) < 0;
+  };
+  const auto end = [&](const Error& why) {
+    journal.error(why.message);
+    lost = true;
+    ::kill(::getpid(), SIGTERM);
+  };
+  auto store = EtcdStore::open({.members = options.etcd,
+                                .insecure = options.insecure,
+                                .holder = this_process(),
+                                .wait = wait,
+                                .lost = end});
+  if (!store) return store.error();
+  return std::unique_ptr<Store>{*std::move(store)};
+}
+
+Result<std::unique_ptr<Store>> open_sqlite(const Options& options) {
   auto store = SqliteStore::open(options.store_path);
   if (!store) return store.error();
+  return std::unique_ptr<Store>{*std::move(store)};
+}
+
+Status serve(const Options& options, const sigset_t& signals, api::Journal& journal) {
+  if (auto status = make_directories(options); !status) return status;
+  std::atomic<bool> lost = false;
+  auto store = options.etcd.empty() ? open_sqlite(options)
+                                    : open_etcd(options, signals, journal, lost);
+  if (!store) return store.error();
+  if (*store == nullptr) return {};
   const OperatorLog log{&journal};
   Sessions sessions{{.router_mac = options.router_mac,
                      .negative_ttl = options.negative_ttl,
@@ -117,7 +160,8 @@ Status serve(const Options& options, const sigset_t& signals, api::Journal& jour
   journal.info(fmt::format("stopping: {}", strsignal(signal)));
   sessions.stop_waiting();
   // What was confirmed is on the disk: whoever does not read has no claim on our time.
-  if (!(*server)->shut_down(kGrace) || !agents.stop(kGrace)) std::_Exit(0);
+  if (!(*server)->shut_down(kGrace) || !agents.stop(kGrace)) std::_Exit(lost ? 2 : 0);
+  if (lost) return Error{ErrorCode::kUnavailable, "the store is not this controller's any more"};
   return {};
 }
 

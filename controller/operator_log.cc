@@ -87,4 +87,11 @@ void OperatorLog::store_failed(std::uint64_t revision, const Error& why) const {
                                           revision, why.message));
 }
 
+void OperatorLog::settled(bool made, std::uint64_t revision) const {
+  if (journal_ == nullptr) return;
+  journal_->notice("settled",
+                   fmt::format("the store answers again: the change that was uncertain was {}",
+                               made ? fmt::format("made, revision {}", revision) : "not made"));
+}
+
 }  // namespace dove::controller

@@ -40,6 +40,8 @@ class OperatorLog {
   // What a host asked for and did not get: "to have endpoint web1".
   void denied(const std::string& host, const std::string& what, const Error& why) const;
   void store_failed(std::uint64_t revision, const Error& why) const;
+  // What has become of the change that the store could not tell about.
+  void settled(bool made, std::uint64_t revision) const;
   // Now and then: what was held back.
   void tick() const {
     if (journal_ != nullptr) journal_->tick();

@@ -37,7 +37,7 @@ void describe(CLI::App& app, Words& words) {
                  "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated")
       ->type_name("ADDRESS")
       ->default_str(kDefaultListen);
-  app.add_option("--store", words.store, "Where records are kept: sqlite:PATH")
+  app.add_option("--store", words.store, "Where records are kept: sqlite:PATH or etcd:HOST:PORT[,HOST:PORT]...")
       ->type_name("STORE")
       ->capture_default_str();
   app.add_option("--metrics", words.metrics,
@@ -74,15 +74,21 @@ Error wrong(std::string_view option, std::string_view word, std::string_view exp
           fmt::format("--{} \"{}\" is wrong: expected {}", option, word, expected)};
 }
 
-Result<std::string> parse_store(const std::string& word) {
-  if (word.starts_with(kEtcd))
-    return Error{ErrorCode::kInvalid,
-                 fmt::format("--store \"{}\" is wrong: etcd: stores are not built into this "
-                             "version, expected sqlite:PATH",
-                             word)};
-  if (!word.starts_with(kSqlite) || word.size() == kSqlite.size())
-    return wrong("store", word, "sqlite:PATH");
-  return word.substr(kSqlite.size());
+Status parse_store(const std::string& word, Options& options) {
+  constexpr std::string_view kExpected = "sqlite:PATH or etcd:HOST:PORT[,HOST:PORT]...";
+  if (word.starts_with(kSqlite) && word.size() > kSqlite.size()) {
+    options.store_path = word.substr(kSqlite.size());
+    return {};
+  }
+  if (!word.starts_with(kEtcd)) return wrong("store", word, kExpected);
+  auto members = api::parse_address_list(std::string_view{word}.substr(kEtcd.size()));
+  if (!members) return wrong("store", word, fmt::format("{}: {}", kExpected, members.error().message));
+  for (const auto& member : *members) {
+    if (member.kind != api::Address::Kind::kTcp) return wrong("store", word, kExpected);
+    if (auto status = api::check_plaintext(member, options.insecure); !status) return status;
+  }
+  options.etcd = *std::move(members);
+  return {};
 }
 
 std::optional<unsigned> parse_number(const std::string& word) {
@@ -148,9 +154,7 @@ Result<Options> read(const Words& words) {
     if (!address) return address.error();
     options.metrics = *std::move(address);
   }
-  auto store = parse_store(words.store);
-  if (!store) return store.error();
-  options.store_path = *std::move(store);
+  if (auto status = parse_store(words.store, options); !status) return status.error();
   const auto ttl = parse_ttl(words.negative_ttl);
   if (!ttl) return ttl.error();
   options.negative_ttl = *ttl;

@@ -18,7 +18,8 @@ inline constexpr const char* kDefaultStore = "sqlite:/var/lib/dove/controller.db
 struct Options {
   std::vector<api::Address> listen;     // at least one
   std::optional<api::Address> metrics;  // where figures are served; empty: nowhere
-  std::string store_path;               // of the SQLite file
+  std::string store_path;               // of the SQLite file; empty: the store is in etcd
+  std::vector<api::Address> etcd;       // its members
   bool insecure = false;
   std::chrono::milliseconds negative_ttl{2000};
   MacAddress router_mac;

@@ -120,6 +120,7 @@ void Registry::run() {
       jobs_.pop_front();
     }
     lock.unlock();
+    if (doubt_) settle_doubt();
     if (job) job(false);
     if (now() >= next_tick) {
       sessions_.tick(now());
@@ -214,7 +215,7 @@ Status Registry::commit(Draft& draft) {
   if (draft.changes().empty()) return {};
   sweep(draft);
   const auto transaction = draft.transaction();
-  const auto changes = draft.changes();
+  auto changes = draft.changes();
   draft.roll_back();
   const auto began = now();
   const auto committed = store_.commit(transaction);
@@ -222,16 +223,30 @@ Status Registry::commit(Draft& draft) {
   if (!committed) {
     ++counters_.store_errors;
     log_.store_failed(revision_, committed.error());
+    if (committed.error().code == ErrorCode::kUnavailable && !doubt_) doubt_ = std::move(changes);
     return committed.error();
   }
+  conclude(changes, *committed);
+  return {};
+}
+
+void Registry::conclude(const std::vector<Change>& changes, std::uint64_t revision) {
   ++counters_.commits;
-  revision_ = *committed;
+  revision_ = revision;
   apply(state_, changes, revision_, now());
   const auto consequences = consequences_of(state_, changes, revision_);
   sessions_.publish(consequences, told_);
   for (const auto& loss : consequences.losses)
     log_.lost(place_of(loss.endpoint), host_name(loss.host));
-  return {};
+}
+
+void Registry::settle_doubt() {
+  const auto verdict = store_.settle();
+  if (!verdict) return;
+  const auto changes = *std::exchange(doubt_, {});
+  told_ = {};
+  if (*verdict) conclude(changes, **verdict);
+  log_.settled(verdict->has_value(), revision_);
 }
 
 Result<v1::ChangeReply> Registry::do_change(const std::vector<Operation>& operations) {

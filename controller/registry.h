@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -80,6 +81,9 @@ class Registry {
   Surroundings surroundings() const;
   // Writes the draft through; nothing to write is success.
   Status commit(Draft& draft);
+  void conclude(const std::vector<Change>& changes, std::uint64_t revision);
+  // Asks what became of the change that got no answer. Between jobs: it may change the state.
+  void settle_doubt();
   Result<v1::ChangeReply> do_change(const std::vector<Operation>& operations);
   Result<Part> do_show(const Query& query);
   StoreWord store_word(const Hello& hello) const;
@@ -116,6 +120,8 @@ class Registry {
   std::uint64_t revision_ = 0;
   RegistryCounters counters_;
   Told told_;  // by the job that is being done
+  // The store could not tell whether it was made. No other is until it has.
+  std::optional<std::vector<Change>> doubt_;
 
   std::mutex mutex_;  // the queue
   std::condition_variable wake_;

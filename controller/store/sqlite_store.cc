@@ -9,20 +9,19 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+
+#include "controller/store/random_id.h"
 
 namespace dove::controller {
 namespace {
 
 constexpr int kApplicationId = 0x646f7665;
 constexpr int kSchemaVersion = 1;
-constexpr std::size_t kIdSize = 16;
 constexpr unsigned kOpenings = 256;  // kept
 
 class Descriptor {
@@ -116,14 +115,6 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
-Result<std::string> random_id() {
-  std::array<char, kIdSize> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    return Error{ErrorCode::kSystem,
-                 fmt::format("cannot make a store id: {}", std::strerror(errno)), errno};
-  return std::string{bytes.data(), bytes.size()};
-}
-
 }  // namespace
 
 struct SqliteStore::File {
@@ -172,7 +163,6 @@ struct SqliteStore::File {
   std::string id;
   std::vector<Opening> openings;
   std::uint64_t revision = 0;
-  OnCommit on_commit;
 };
 
 // SQLite would make the file readable for all, and say less of what is wrong. Closed before SQLite
@@ -380,18 +370,7 @@ Result<std::uint64_t> SqliteStore::commit(const Transaction& transaction) {
   }
   if (!status) return status.error();
   file_->revision = next;
-  if (file_->on_commit) file_->on_commit(next, transaction.writes);
   return next;
-}
-
-Status SqliteStore::watch(std::uint64_t revision, OnCommit on_commit) {
-  const std::lock_guard lock{file_->mutex};
-  if (revision != file_->revision)
-    return Error{ErrorCode::kConflict,
-                 fmt::format("store \"{}\" keeps no history: it is at revision {}, not {}",
-                             file_->path, file_->revision, revision)};
-  file_->on_commit = std::move(on_commit);
-  return {};
 }
 
 }  // namespace dove::controller

@@ -23,7 +23,8 @@ class SqliteStore final : public Store {
   const std::vector<Opening>& openings() const noexcept override;
   Result<Snapshot> read_all() override;
   Result<std::uint64_t> commit(const Transaction& transaction) override;
-  Status watch(std::uint64_t revision, OnCommit on_commit) override;
+  // Nothing is ever unknown.
+  Result<std::optional<std::uint64_t>> settle() override { return std::optional<std::uint64_t>{}; }
 
  private:
   struct File;

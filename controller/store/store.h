@@ -1,5 +1,6 @@
 // Where the controller's records live: what an embedded engine and a distributed one can both do
-// honestly. Read everything at a revision, commit a transaction with preconditions, watch.
+// honestly. Read everything at a revision, commit a transaction with preconditions. A store is one
+// controller's at a time.
 //
 // Keys are text, ordered bytewise; values are the messages of controller/records.proto:
 //
@@ -21,7 +22,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -88,14 +88,15 @@ class Store {
   virtual Result<Snapshot> read_all() = 0;
 
   // On success everything is durable and the new revision is returned. kConflict when a
-  // precondition failed, kUnavailable when the engine cannot decide now (nothing was written as far
-  // as the caller may assume after read_all()), kSystem when the disk refused. Thread-safe.
+  // precondition failed, kSystem when the engine refused: nothing was written. kUnavailable when it
+  // cannot be told now whether this was written, or what an earlier one has become: settle() says
+  // it later. Thread-safe.
   virtual Result<std::uint64_t> commit(const Transaction& transaction) = 0;
 
-  // `on_commit` is called once for each commit after `revision`, in order, including this process's
-  // own, from a thread of the engine's or from within commit(). One watcher a store.
-  using OnCommit = std::function<void(std::uint64_t revision, const std::vector<Write>& writes)>;
-  virtual Status watch(std::uint64_t revision, OnCommit on_commit) = 0;
+  // What became of the commit that ended with kUnavailable first: its revision, or nothing when it
+  // was not made and will not be. kUnavailable while that is not known. Does not block. Commits
+  // succeed again once it has been told.
+  virtual Result<std::optional<std::uint64_t>> settle() = 0;
 };
 
 }  // namespace dove::controller

@@ -7,6 +7,7 @@
 A capture hears everything from the moment the block is entered; leaving it waits until what the
 kernel had queued has been read.
 """
+import ctypes
 import selectors
 import socket
 import struct
@@ -17,15 +18,20 @@ from collections import namedtuple
 from . import netns
 
 _ETH_P_ALL, _PACKET_OUTGOING, _RCVBUFFORCE, _TIMESTAMPNS = 3, 4, 33, 35
+_ATTACH_FILTER = 26  # asm-generic/socket.h
+# linux/filter.h: load the first byte of the destination; is its group bit set? Then nothing, else all.
+_IS_UNICAST = ((0x30, 0, 0, 0), (0x45, 1, 0, 1), (0x06, 0, 0, 0xFFFF), (0x06, 0, 0, 0))
 Frame = namedtuple("Frame", "at outgoing data")
 
 
 class Capture:
-    def __init__(self, where, snap=2048, keep=lambda frame: True, kernel_time=False):
-        """`where`: label -> (namespace, device). `keep` chooses, early and cheaply. A frame's `at`
-        is when it was read, by the monotonic clock; with `kernel_time` when it was seen, by the
+    def __init__(self, where, snap=2048, keep=lambda frame: True, unicast=False,
+                 kernel_time=False):
+        """`where`: label -> (namespace, device). `keep` chooses, early and cheaply; with `unicast`
+        the kernel does so before, where more comes to groups than this reads. A frame's `at` is
+        when it was read, by the monotonic clock; with `kernel_time` when it was seen, by the
         real-time clock."""
-        self._where, self._snap, self._keep = where, snap, keep
+        self._where, self._snap, self._keep, self._unicast = where, snap, keep, unicast
         self._kernel_time = kernel_time
         self._frames = {label: [] for label in where}
         self._stop = False
@@ -42,7 +48,7 @@ class Capture:
     def __enter__(self):
         self._selector = selectors.DefaultSelector()
         for label, (name, device) in self._where.items():
-            raw = _open(name, device)
+            raw = _open(name, device, self._unicast)
             if self._kernel_time:
                 raw.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
             self._selector.register(raw, selectors.EVENT_READ, label)
@@ -97,11 +103,15 @@ def _kernel_time(ancillary):
     return seconds + nanoseconds / 1e9
 
 
-def _open(name, device):
+def _open(name, device, unicast):
     """On one device, or with None on every one of the namespace."""
     with netns.inside(name):
         everywhere = socket.htons(_ETH_P_ALL) if device is None else 0
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, everywhere)
+    if unicast:
+        program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in _IS_UNICAST))
+        raw.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER,
+                       struct.pack("HP", len(_IS_UNICAST), ctypes.addressof(program)))
     raw.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 16 << 20)
     raw.setblocking(False)
     if device is not None:

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "controller/store/store.h"
 
@@ -32,23 +33,28 @@ class MemoryStore final : public Store {
         return Error{ErrorCode::kConflict, "record \"" + key + "\" has changed"};
     }
     ++revision_;
+    if (doubtful_) verdict_ = revision_;
     for (const auto& [key, value] : transaction.writes) {
       if (value)
         records_.insert_or_assign(key, Record{key, *value, revision_});
       else
         records_.erase(key);
     }
-    if (on_commit_) on_commit_(revision_, transaction.writes);
+    if (doubtful_) return Error{ErrorCode::kUnavailable, "no answer"};
     return revision_;
   }
 
-  Status watch(std::uint64_t revision, OnCommit on_commit) override {
+  Result<std::optional<std::uint64_t>> settle() override {
     const std::lock_guard lock{mutex_};
-    if (revision != revision_) return Error{ErrorCode::kConflict, "no history"};
-    on_commit_ = std::move(on_commit);
-    return {};
+    if (fail_with_) return *fail_with_;
+    return std::exchange(verdict_, {});
   }
 
+  // Commits get no answer, but are made.
+  void answer(bool answering) {
+    const std::lock_guard lock{mutex_};
+    doubtful_ = !answering;
+  }
   void fail_with(std::optional<Error> error) {
     const std::lock_guard lock{mutex_};
     fail_with_ = std::move(error);
@@ -61,7 +67,8 @@ class MemoryStore final : public Store {
   std::uint64_t revision_ = 0;
   std::map<std::string, Record> records_;
   std::optional<Error> fail_with_;
-  OnCommit on_commit_;
+  bool doubtful_ = false;
+  std::optional<std::uint64_t> verdict_;
 };
 
 }  // namespace dove::controller

