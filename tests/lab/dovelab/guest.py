@@ -1,5 +1,4 @@
 """A guest: a namespace whose eth0 is the other end of a port of some host."""
-import errno
 import ipaddress
 import json
 import signal
@@ -18,21 +17,6 @@ _TAP_PUMP = Path(__file__).with_name("tap_pump.py")
 
 def _state_of(flags):
     return "failed" if flags & _DAD_FAILED else "tentative" if flags & _TENTATIVE else "ready"
-
-
-def send_once_there_is_room(send, seconds=5):
-    """A packet leaves a guest's namespace by a queue that all veth devices of a CPU share
-    (net.core.netdev_max_backlog). When another's flood has filled it, the kernel says that nothing
-    was sent: no switch has seen the packet, and a guest's driver would keep it until there is room.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return send()
-        except OSError as error:
-            if error.errno != errno.ENOBUFS or time.monotonic() > deadline:
-                raise
-        time.sleep(0.0005)
 
 
 class Guest:
@@ -191,7 +175,7 @@ class Guest:
     def send_frames(self, frames, interval=0.0):
         with self.packet_socket() as raw:
             for frame in frames:
-                send_once_there_is_room(lambda frame=frame: raw.send(frame))
+                raw.send(frame)
                 if interval:
                     time.sleep(interval)
 
