@@ -452,10 +452,14 @@ void Session::ended(const Error& reason, bool refused) {
   retry(refused);
 }
 
+// The controllers are tried one after another; longer and longer it rests between such rounds.
 void Session::retry(bool refused) {
-  const unsigned doublings = std::min(failures_in_row_++, 16U);
+  const auto failures = failures_in_row_++;
+  const auto controllers = static_cast<unsigned>(options_.controllers.size());
+  const bool round_over = (failures + 1) % controllers == 0;
+  const unsigned doublings = round_over ? std::min(failures / controllers, 16U) : 0;
   auto delay = std::min(options_.backoff_max, options_.backoff_min * (1U << doublings));
-  if (refused) delay = options_.backoff_max;
+  if (refused) delay = options_.backoff_refused;
   // Between half and all of it: hosts that lost one controller together do not come back together.
   std::uniform_int_distribution<std::int64_t> spread{delay.count() / 2, delay.count()};
   retry_timer_.expires_after(std::chrono::milliseconds{spread(random_)});

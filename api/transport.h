@@ -24,6 +24,8 @@ class Server {
   // Every call has ended.
   ~Server();
 
+  // Whoever comes from now on is not let in; calls of those who are in go on.
+  void stop_listening() { listener_->stop(); }
   // Ends the server: calls have until `grace`, then they are cancelled. False when it has not ended
   // `grace` again later, because a connection does not take what is being written to it: the server
   // is still in use then, and the process can only be left by std::_Exit().

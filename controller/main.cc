@@ -130,8 +130,8 @@ Result<std::unique_ptr<Store>> open_sqlite(const Options& options) {
 Status serve(const Options& options, const sigset_t& signals, api::Journal& journal) {
   if (auto status = make_directories(options); !status) return status;
   std::atomic<bool> lost = false;
-  auto store = options.etcd.empty() ? open_sqlite(options)
-                                    : open_etcd(options, signals, journal, lost);
+  auto store =
+      options.etcd.empty() ? open_sqlite(options) : open_etcd(options, signals, journal, lost);
   if (!store) return store.error();
   if (*store == nullptr) return {};
   const OperatorLog log{&journal};
@@ -159,6 +159,8 @@ Status serve(const Options& options, const sigset_t& signals, api::Journal& jour
   sigwait(&signals, &signal);
   journal.info(fmt::format("stopping: {}", strsignal(signal)));
   sessions.stop_waiting();
+  (*server)->stop_listening();
+  sessions.end_all({ErrorCode::kUnavailable, "the controller is stopping"});
   // What was confirmed is on the disk: whoever does not read has no claim on our time.
   if (!(*server)->shut_down(kGrace) || !agents.stop(kGrace)) std::_Exit(lost ? 2 : 0);
   if (lost) return Error{ErrorCode::kUnavailable, "the store is not this controller's any more"};

@@ -37,7 +37,8 @@ void describe(CLI::App& app, Words& words) {
                  "Listen here: HOST:PORT, [V6]:PORT or unix:PATH; may be repeated")
       ->type_name("ADDRESS")
       ->default_str(kDefaultListen);
-  app.add_option("--store", words.store, "Where records are kept: sqlite:PATH or etcd:HOST:PORT[,HOST:PORT]...")
+  app.add_option("--store", words.store,
+                 "Where records are kept: sqlite:PATH or etcd:HOST:PORT[,HOST:PORT]...")
       ->type_name("STORE")
       ->capture_default_str();
   app.add_option("--metrics", words.metrics,
@@ -82,7 +83,8 @@ Status parse_store(const std::string& word, Options& options) {
   }
   if (!word.starts_with(kEtcd)) return wrong("store", word, kExpected);
   auto members = api::parse_address_list(std::string_view{word}.substr(kEtcd.size()));
-  if (!members) return wrong("store", word, fmt::format("{}: {}", kExpected, members.error().message));
+  if (!members)
+    return wrong("store", word, fmt::format("{}: {}", kExpected, members.error().message));
   for (const auto& member : *members) {
     if (member.kind != api::Address::Kind::kTcp) return wrong("store", word, kExpected);
     if (auto status = api::check_plaintext(member, options.insecure); !status) return status;

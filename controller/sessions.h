@@ -164,6 +164,8 @@ class Sessions {
   void send(Peer& peer, v1::FromController&& message);
   // The peer's stream has ended. What its host owns and has joined stays.
   void end(Peer& peer);
+  // Every session there is ends with this error.
+  void end_all(const Error& why);
   // Nobody waits any more for agents to apply anything, from now on.
   void stop_waiting();
 

@@ -40,6 +40,16 @@ void Sessions::end_silent(TimePoint now, Delivery& delivery) {
   if (!introductions_.empty()) end_introductions(TimePoint::min(), delivery);
 }
 
+void Sessions::end_all(const Error& why) {
+  Delivery delivery{*this};
+  std::vector<ReaderId> readers;
+  for (const auto& [reader, session] : sessions_) {
+    delivery.close(session.peer, why);
+    readers.push_back(reader);
+  }
+  for (const auto reader : readers) lose(reader);
+}
+
 // What it does not say may be lost: who is there is heard more often.
 bool Sessions::is_quiet(const Live& session, TimePoint now) const {
   return session.peer->unanswered == 0 && now - session.peer->heard() > options_.lease / 2;

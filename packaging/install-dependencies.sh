@@ -17,7 +17,14 @@ fi
 echo "installing ${#missing[@]} packages"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+policy=/usr/sbin/policy-rc.d
+trap 'rm -f "$log" ${made_policy:+"$policy"}' EXIT
+# The tests start what they need themselves: no package is to start a service (invoke-rc.d(8)).
+if [[ ! -e $policy ]]; then
+  made_policy=yes
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
 if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
     >"$log" 2>&1; then
   tail -30 "$log" >&2

@@ -14,7 +14,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kBetweenRounds{50};
-constexpr const char* kRequireLeader = "hasleader";  // metadata of etcd's: no answer from a minority
+constexpr const char* kRequireLeader =
+    "hasleader";  // metadata of etcd's: no answer from a minority
 
 // Whether etcd has considered the request and refused it. All else (no connection, no leader, no
 // answer in time) leaves open what became of it.

@@ -53,7 +53,7 @@ class EtcdClient {
 
   const std::vector<api::Address> addresses_;
   const bool insecure_;
-  std::mutex mutex_;  // what follows; not held during a request
+  std::mutex mutex_;                              // what follows; not held during a request
   std::vector<std::shared_ptr<Member>> members_;  // null: not connected
   std::size_t current_ = 0;
 };

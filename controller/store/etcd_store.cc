@@ -299,7 +299,7 @@ Status EtcdStore::Cluster::find_store() {
   require_created(request, kStoreKey, 0);
   put(request, kStoreKey, store.SerializeAsString());
   or_else_show(request, kStoreKey);
-  const auto response = client_.txn(request, kPatience);
+  const auto response = client_.txn(request, setup_.patience);
   if (!response) return response.error();
   if (!response->succeeded() && !store.ParseFromString(shown(*response, 0).value()))
     return damaged(kStoreKey);
@@ -314,12 +314,11 @@ Status EtcdStore::Cluster::find_store() {
 
 // Makes the store this controller's. kConflict: another one has it.
 Status EtcdStore::Cluster::take() {
-  const auto found = client_.range(one(kActiveKey), kPatience);
+  const auto found = client_.range(one(kActiveKey), setup_.patience);
   if (!found) return found.error();
   if (found->kvs_size() != 0) {
     const auto& active = found->kvs(0);
-    if (lease_ == 0 || active.lease() != lease_)
-      return in_use(active);
+    if (lease_ == 0 || active.lease() != lease_) return in_use(active);
     created_ = active.create_revision();
     return {};
   }
@@ -328,7 +327,7 @@ Status EtcdStore::Cluster::take() {
 
 // With a new lease. A controller that has had it takes it only if nobody else has had it since.
 Status EtcdStore::Cluster::take_free() {
-  const auto lease = client_.grant_lease(kLease, kPatience);
+  const auto lease = client_.grant_lease(kLease, setup_.patience);
   if (!lease) return lease.error();
   lease_ = *lease;
   etcd::TxnRequest request;
@@ -336,7 +335,7 @@ Status EtcdStore::Cluster::take_free() {
   if (created_ != 0) require_written(request, kCommitKey, written_);
   put(request, kActiveKey, setup_.holder, lease_);
   or_else_show(request, kActiveKey);
-  const auto response = client_.txn(request, kPatience);
+  const auto response = client_.txn(request, setup_.patience);
   if (!response) return response.error();
   const auto active = shown(*response, 0);
   if (!response->succeeded() && active.lease() != lease_) return in_use(active);
@@ -346,14 +345,14 @@ Status EtcdStore::Cluster::take_free() {
 
 // What the last commit was. One that is not in its records yet is brought there.
 Status EtcdStore::Cluster::read_commit() {
-  const auto found = client_.range(one(kCommitKey), kPatience);
+  const auto found = client_.range(one(kCommitKey), setup_.patience);
   if (!found) return found.error();
   last_.Clear();
   written_ = 0;
   if (found->kvs_size() == 0) return {};
   if (!last_.ParseFromString(found->kvs(0).value())) return damaged(kCommitKey);
   written_ = found->kvs(0).mod_revision();
-  return finish(kPatience);
+  return finish(setup_.patience);
 }
 
 Status EtcdStore::Cluster::note_opening() {
@@ -378,7 +377,7 @@ Status EtcdStore::Cluster::note_opening() {
   if (number > kOpenings)
     erase(changes, kOpeningKeys, number_key(kOpeningKeys, number - kOpenings + 1));
   erase(changes, kChunks, end_of(kChunks));  // of commits that were not made
-  const auto response = send(changes, kPatience);
+  const auto response = send(changes, setup_.patience);
   if (!response) return response.error();
   if (!response->succeeded()) return in_use(shown(*response, 0));
   openings_.push_back({opening.id(), opening.revision()});
@@ -388,14 +387,14 @@ Status EtcdStore::Cluster::note_opening() {
 }
 
 // The pages are of different moments: nobody else writes.
-Status EtcdStore::Cluster::each_page(
-    const char* prefix, const std::function<Status(const etcd::KeyValue&)>& visit) {
+Status EtcdStore::Cluster::each_page(const char* prefix,
+                                     const std::function<Status(const etcd::KeyValue&)>& visit) {
   etcd::RangeRequest request;
   request.set_key(prefix);
   request.set_range_end(end_of(prefix));
   request.set_limit(kPage);
   while (true) {
-    const auto page = client_.range(request, kPatience);
+    const auto page = client_.range(request, setup_.patience);
     if (!page) return page.error();
     for (const auto& kv : page->kvs())
       if (auto status = visit(kv); !status) return status;
@@ -474,11 +473,10 @@ Result<EtcdStore::Cluster::Written> EtcdStore::Cluster::write_commit(
 }
 
 Error EtcdStore::Cluster::lose(const etcd::KeyValue& active) {
-  const auto why = active.create_revision() == created_
-                       ? "something else than a controller has changed it"
-                   : active.value().empty()
-                       ? std::string{"another controller has had it meanwhile"}
-                       : fmt::format("another controller ({}) has it now", active.value());
+  const auto why =
+      active.create_revision() == created_ ? "something else than a controller has changed it"
+      : active.value().empty()             ? std::string{"another controller has had it meanwhile"}
+                               : fmt::format("another controller ({}) has it now", active.value());
   const Error error{ErrorCode::kUnavailable, "store etcd: " + why};
   bool first = false;
   {
@@ -523,7 +521,7 @@ Result<std::uint64_t> EtcdStore::Cluster::commit(const Transaction& transaction)
   else
     status = write_chunks(transaction.writes, *commit);
   if (status) {
-    const auto written = write_commit(changes, *commit, kPatience);
+    const auto written = write_commit(changes, *commit, setup_.patience);
     if (!written) status = written.error();
   }
   if (!status) {
@@ -534,7 +532,7 @@ Result<std::uint64_t> EtcdStore::Cluster::commit(const Transaction& transaction)
                  status.error().message + "; it is not known whether the change was made"};
   }
   made(*commit, transaction.writes);
-  if (const auto finished = finish(kPatience); !finished)
+  if (const auto finished = finish(setup_.patience); !finished)
     enter(Phase::kUndecided, finished.error().message);
   return commit->revision();
 }
@@ -545,7 +543,7 @@ Status EtcdStore::Cluster::write_chunks(const std::vector<Write>& writes, layout
   for (const auto& chunk : chunks_of(writes)) {
     etcd::TxnRequest changes;
     put(changes, chunk_key(commit.id(), count++), chunk.SerializeAsString());
-    if (auto status = send_or_lose(changes, kPatience); !status) return status;
+    if (auto status = send_or_lose(changes, setup_.patience); !status) return status;
   }
   commit.set_chunks(count);
   return {};

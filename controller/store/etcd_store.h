@@ -13,8 +13,8 @@
 // it saw last: whoever has lost the store, and a request that comes late, change nothing. A commit
 // is confirmed when a majority of the members has it on disk. Revisions are the store's own count.
 //
-// When nobody answers for kPatience, it is not known whether the commit was made: it ends with
-// kUnavailable, and so does every one after it, at once, until the cluster has answered; then
+// When nobody answers for Setup::patience, it is not known whether the commit was made: it ends
+// with kUnavailable, and so does every one after it, at once, until the cluster has answered; then
 // settle() says what became of it. A lost member is not noticed, a lost majority so.
 //
 // It compacts the cluster's history now and then, which nothing of ours needs: one that holds
@@ -48,6 +48,7 @@ class EtcdStore final : public Store {
     // Once, from the store's thread or commit(): another controller has the store now, or somebody
     // has changed it. All that is known of it may be wrong, and no commit succeeds any more.
     std::function<void(const Error& why)> lost;
+    std::chrono::milliseconds patience = kPatience;
   };
 
   // Null: Setup::wait gave up. Refused: another schema, damage.

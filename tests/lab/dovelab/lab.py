@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import netns, spec as specs
 from .daemon import Daemon
+from .etcd import EtcdMember
 from .guest import Guest
 from .host import Host
 from .journal import Journal
@@ -46,12 +47,14 @@ class Lab:
         self.networks = {n: dict(network) for n, network in self.spec["networks"].items()}
         self.underlay = f"{self.name}-underlay"
         self.socket = self.journal.dir / "controller.sock"
+        self.standby_socket = self.journal.dir / "standby.sock"
         self._bin = bin_dir()
         self.hosts = {n: Host(self, n, host["vtep"]) for n, host in self.spec["hosts"].items()}
         self.guests = {n: Guest(self, n, guest) for n, guest in self.spec["guests"].items()}
-        self.controller = Daemon(
-            self.journal, "controller", f"{self.name}-controller", self._controller_command(),
-            self.journal.dir / "controller.log")
+        self.etcd = [EtcdMember(self, number) for number in range(self.spec["etcd"])]
+        self.controller = self._controller("controller", self.socket, specs.CONTROLLER_PORT)
+        self.standby = (self._controller("standby", self.standby_socket, specs.STANDBY_PORT)
+                        if self.spec["standby"] else None)
 
     @staticmethod
     def open(name):
@@ -155,35 +158,52 @@ class Lab:
                     netns=name)
 
     # --- programs
-    def _controller_command(self):
-        command = [self.program("dove-controller"), "--listen", f"unix:{self.socket}",
-                   "--store", f"sqlite:{self.journal.dir}/store.db", *self.spec["dove-controller"]]
+    def _controller(self, label, path, port):
+        store = f"sqlite:{self.journal.dir}/store.db"
+        if self.etcd:
+            store = "etcd:" + ",".join(member.address for member in self.etcd)
+        command = [self.program("dove-controller"), "--listen", f"unix:{path}", "--store", store,
+                   *self.spec["dove-controller"]]
         if self.spec["controller"] == "tcp":
-            command += ["--listen", self.controller_address(), "--insecure"]
-        return command
+            command += ["--listen", f"{specs.CONTROLLER}:{port}", "--insecure"]
+        return Daemon(self.journal, label, f"{self.name}-controller", command,
+                      self.journal.dir / f"{label}.log")
+
+    def _addresses(self, tcp):
+        """Of every controller, joined by ','."""
+        all_ports = [specs.CONTROLLER_PORT, specs.STANDBY_PORT]
+        all_paths = [self.socket, self.standby_socket]
+        count = 2 if self.spec["standby"] else 1
+        return ",".join([f"{specs.CONTROLLER}:{port}" for port in all_ports[:count]] if tcp
+                        else [f"unix:{path}" for path in all_paths[:count]])
 
     def controller_address(self):
-        if self.spec["controller"] == "tcp":
-            return f"{specs.CONTROLLER}:{specs.CONTROLLER_PORT}"
-        return f"unix:{self.socket}"
+        return self._addresses(self.spec["controller"] == "tcp")
 
     def daemons(self):
-        return [*(host.doved for host in self.hosts.values()), self.controller]
+        standby = [self.standby] if self.standby else []
+        return [*(host.doved for host in self.hosts.values()), *standby, self.controller,
+                *(member.daemon for member in self.etcd)]
 
     def start_controller(self):
         self.controller.start()
         self.controller.wait_ready(lambda: self.dovectl("tenant", "show", check=False).code == 0)
 
     def _start_programs(self):
+        for member in self.etcd:
+            member.daemon.start()
         self.start_controller()
+        if self.standby:
+            self.standby.start()
         for host in self.hosts.values():
             host.start(wait=False)
         for host in self.hosts.values():
             host.wait_connected()
 
-    def dovectl(self, *words, check=True, **options):
-        """dovectl towards the controller, by its socket."""
-        return run(self.program("dovectl"), "-Controller", f"unix:{self.socket}", *words,
+    def dovectl(self, *words, check=True, at=None, **options):
+        """dovectl towards the controller that answers, or the one with this socket."""
+        where = self._addresses(tcp=False) if at is None else f"unix:{at}"
+        return run(self.program("dovectl"), "-Controller", where, *words,
                    check=check, **options)
 
     def show(self, *words):

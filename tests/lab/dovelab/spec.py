@@ -7,6 +7,8 @@
       "controller": "tcp",             how the hosts reach it; "unix": by a socket
       "doved": ["--key", "value"],     further words for every doved
       "dove-controller": [],           the same for the controller
+      "etcd": 0,                       members of the cluster that has the store; 0: SQLite
+      "standby": false,                a second controller, which waits for the first one's end
       "br_netfilter": 1,               or 0: the hosts' bridge-nf-call-* (default: as it comes)
       "hosts": ["h1", "h2", "h3"],     or {"h1": {"vtep": "10.99.0.11"}, ...}: by default the
                                        underlay's 10.99.0.11, .12, ... or fd99::11, ::12, ...
@@ -34,10 +36,11 @@ GATEWAY = str(UNDERLAY[1])
 GATEWAY6 = str(UNDERLAY6[1])
 CONTROLLER = str(UNDERLAY[2])
 CONTROLLER_PORT = 7171
+STANDBY_PORT = 7172
 FIRST_VTEP = 11
 
 _DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "miss_mode": "punt", "controller": "tcp", "doved": [],
-             "dove-controller": [],
+             "dove-controller": [], "etcd": 0, "standby": False,
              "br_netfilter": None,
              "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
 _GUEST_KEYS = {"network", "host", "mac", "ips", "shared_ips", "kind", "security", "registered"}
@@ -87,6 +90,8 @@ def complete(wanted):
     unknown = set(spec) - set(_DEFAULTS)
     if unknown:
         raise BadSpec(f"unknown key {sorted(unknown)[0]!r}")
+    if spec["standby"] and not spec["etcd"]:
+        raise BadSpec("a standby needs etcd")
     if spec["underlay"] not in ("ipv4", "ipv6"):
         raise BadSpec(f"underlay is ipv4 or ipv6, not {spec['underlay']!r}")
     spec["hosts"] = _hosts(spec["hosts"], spec["underlay"])

@@ -467,7 +467,7 @@ TEST_CASE("session: it comes back to a controller that was restarted") {
 TEST_CASE("session: a refusal is told in the controller's words and not repeated quickly") {
   Bench bench;
   bench.first.refusal = {grpc::StatusCode::ALREADY_EXISTS, "host h1 is connected from elsewhere"};
-  bench.start([](auto& options) { options.backoff_max = 1000ms; });
+  bench.start([](auto& options) { options.backoff_refused = 1000ms; });
   REQUIRE(bench.until([&] { return !bench.listener.words.empty(); }));
   const auto word = bench.listener.words.front();
   CHECK(word.substr(0, 8) == "refused ");
@@ -475,6 +475,18 @@ TEST_CASE("session: a refusal is told in the controller's words and not repeated
   CHECK(bench.session->info().problem.find("connected from elsewhere") != std::string::npos);
   bench.loop.run_for(300ms);
   CHECK(bench.first.sessions() == 1);
+}
+
+TEST_CASE("session: it rests after it has tried all controllers, not between them") {
+  Bench bench;
+  bench.first.stop();
+  bench.second.stop();
+  bench.start([&](auto& options) {
+    options.controllers.push_back(bench.second.address());
+    options.backoff_max = 60s;
+  });
+  // Six rounds, with rests of 5 to 160 ms. After each try they would come to 10 s and more.
+  CHECK(bench.until([&] { return bench.session->counters().failures >= 12; }));
 }
 
 TEST_CASE("session: a controller that never welcomes is given up") {

@@ -31,7 +31,8 @@ Opened open(const EtcdServer& server, int tries = 0, const std::string& holder =
                                       std::this_thread::sleep_for(100ms);
                                       return --*left >= 0;
                                     },
-                                .lost = [lost = opened.lost](const Error&) { ++*lost; }});
+                                .lost = [lost = opened.lost](const Error&) { ++*lost; },
+                                .patience = 1000ms});
   REQUIRE(store);
   opened.store = *std::move(store);
   return opened;
@@ -269,7 +270,7 @@ TEST_CASE("a large commit whose controller ended in the midst of it is whole or 
   request.add_success()->mutable_request_delete_range()->set_key("dove/active");
   auto client = client_of(server);
   REQUIRE(client.txn(request, 2000ms));
-  const auto second = open(server, 50, "two");
+  const auto second = open(server, 5, "two");
   commits.join();
   // Who of them has it now is chance; whoever reads sees all or nothing.
   auto& store = second.store ? *second.store : *first.store;

@@ -82,8 +82,8 @@ TEMPLATE_TEST_CASE("a new store is empty and has an id", "[store]", Memory, Sqli
   CHECK(snapshot->records.empty());
 }
 
-TEMPLATE_TEST_CASE("each commit has the next revision and is read back", "[store]", Memory,
-                   Sqlite, Etcd) {
+TEMPLATE_TEST_CASE("each commit has the next revision and is read back", "[store]", Memory, Sqlite,
+                   Etcd) {
   TestType engine;
   const std::string binary{"\0\xff'\n", 4};
   CHECK(*engine.get().commit(put("b", "1", 0)) == 1);
@@ -103,7 +103,8 @@ TEMPLATE_TEST_CASE("each commit has the next revision and is read back", "[store
   CHECK(snapshot->records[1].revision == 3);
 }
 
-TEMPLATE_TEST_CASE("a write without value erases, also what is absent", "[store]", Memory, Sqlite, Etcd) {
+TEMPLATE_TEST_CASE("a write without value erases, also what is absent", "[store]", Memory, Sqlite,
+                   Etcd) {
   TestType engine;
   REQUIRE(engine.get().commit(put("a", "1", 0)));
   CHECK(*engine.get().commit({{}, {{"a", std::nullopt}, {"b", std::nullopt}}}) == 2);
