@@ -102,9 +102,15 @@ std::string this_process() {
 // that loses its store ends itself by SIGTERM, with the error in `lost`.
 Result<std::unique_ptr<Store>> open_etcd(const Options& options, const sigset_t& signals,
                                          api::Journal& journal, std::atomic<bool>& lost) {
-  const auto wait = [&](const std::string& why) {
+  std::string said;
+  const auto wait = [&](const Error& why) {
     constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 300'000'000};
-    journal.complain("waiting", "waiting for the store: " + why);
+    const auto text = "waiting for the store: " + why.message;
+    if (why.code != ErrorCode::kConflict)
+      journal.complain("waiting", text);
+    else if (said != text)
+      journal.info(text);
+    said = text;
     return ::sigtimedwait(&signals, nullptr, &kPause) < 0;
   };
   const auto end = [&](const Error& why) {

@@ -262,7 +262,7 @@ Result<bool> EtcdStore::Cluster::open() {
     if (status) break;
     const auto code = status.error().code;
     if (code != ErrorCode::kUnavailable && code != ErrorCode::kConflict) return status.error();
-    if (!setup_.wait(status.error().message)) return false;
+    if (!setup_.wait(status.error())) return false;
   }
   compact_to_ = written_;
   next_compaction_ = std::chrono::steady_clock::now() + kBetweenCompactions;

@@ -42,9 +42,9 @@ class EtcdStore final : public Store {
     std::vector<api::Address> members;  // at least one
     bool insecure = false;
     std::string holder;  // what others are told of who has the store: host and process
-    // The cluster cannot be reached, or another controller has the store: waits a little and
-    // returns true, or false to give up.
-    std::function<bool(const std::string& why)> wait;
+    // kUnavailable: the cluster cannot be reached, kConflict: another controller has the store.
+    // Waits a little and returns true, or false to give up.
+    std::function<bool(const Error& why)> wait;
     // Once, from the store's thread or commit(): another controller has the store now, or somebody
     // has changed it. All that is known of it may be wrong, and no commit succeeds any more.
     std::function<void(const Error& why)> lost;

@@ -27,7 +27,7 @@ Opened open(const EtcdServer& server, int tries = 0, const std::string& holder =
   auto store = EtcdStore::open({.members = {server.address()},
                                 .holder = holder,
                                 .wait =
-                                    [left](const std::string&) {
+                                    [left](const Error&) {
                                       std::this_thread::sleep_for(100ms);
                                       return --*left >= 0;
                                     },
@@ -71,8 +71,8 @@ TEST_CASE("one controller has the store at a time, and names itself", "[etcd]") 
   const auto second = EtcdStore::open({.members = {server.address()},
                                        .holder = "two",
                                        .wait =
-                                           [&](const std::string& reason) {
-                                             why = reason;
+                                           [&](const Error& reason) {
+                                             why = reason.message;
                                              return false;
                                            },
                                        .lost = [](const Error&) {}});
@@ -308,7 +308,7 @@ TEST_CASE("what is damaged or of another schema is refused, and named", "[etcd]"
   REQUIRE(client.txn(request, 2000ms));
   const auto opened = EtcdStore::open({.members = {server.address()},
                                        .holder = "two",
-                                       .wait = [](const std::string&) { return false; },
+                                       .wait = [](const Error&) { return false; },
                                        .lost = [](const Error&) {}});
   REQUIRE_FALSE(opened);
   CHECK(opened.error().message.find(key) != std::string::npos);
@@ -321,7 +321,7 @@ TEST_CASE("of several members those that answer are enough for reads and commits
   std::vector<api::Address> members{gone.address(), server.address()};
   auto store = EtcdStore::open({.members = members,
                                 .holder = "one",
-                                .wait = [](const std::string&) { return false; },
+                                .wait = [](const Error&) { return false; },
                                 .lost = [](const Error&) {}});
   REQUIRE(store);
   REQUIRE(*store);

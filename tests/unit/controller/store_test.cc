@@ -61,7 +61,7 @@ struct Etcd {
   std::unique_ptr<EtcdStore> open() {
     auto opened = EtcdStore::open({.members = {server().address()},
                                    .holder = "test",
-                                   .wait = [](const std::string&) { return false; },
+                                   .wait = [](const Error&) { return false; },
                                    .lost = [](const Error&) {}});
     REQUIRE(opened);
     REQUIRE(*opened);
