@@ -62,9 +62,9 @@ std::string reason(const grpc::Status& status) {
 
 struct EtcdClient::Member {
   explicit Member(const std::shared_ptr<grpc::Channel>& channel)
-      : kv{etcd::KV::NewStub(channel)}, lease{etcd::Lease::NewStub(channel)} {}
-  const std::unique_ptr<etcd::KV::Stub> kv;
-  const std::unique_ptr<etcd::Lease::Stub> lease;
+      : kv{etcdserverpb::KV::NewStub(channel)}, lease{etcdserverpb::Lease::NewStub(channel)} {}
+  const std::unique_ptr<etcdserverpb::KV::Stub> kv;
+  const std::unique_ptr<etcdserverpb::Lease::Stub> lease;
 };
 
 EtcdClient::EtcdClient(std::vector<api::Address> members, bool insecure)
@@ -90,8 +90,7 @@ void EtcdClient::disconnect(std::size_t at, const std::shared_ptr<Member>& faile
   if (current_ == at) current_ = (at + 1) % addresses_.size();
 }
 
-Status EtcdClient::call(Milliseconds patience, const Call& call) {
-  const auto end = Clock::now() + patience;
+Status EtcdClient::call(Deadline deadline, std::chrono::milliseconds each, const Call& call) {
   std::string failures;
   for (std::size_t tries = 1;; ++tries) {
     std::size_t at = 0;
@@ -102,9 +101,11 @@ Status EtcdClient::call(Milliseconds patience, const Call& call) {
     const auto member = connected(at);
     if (!member) return member.error();
     const auto where = addresses_[at].to_string();
+    const auto left =
+        std::max(std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()),
+                 std::chrono::milliseconds{1});
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() +
-                         std::min(kTry, std::chrono::ceil<Milliseconds>(end - Clock::now())));
+    context.set_deadline(std::chrono::system_clock::now() + std::min(each, left));
     context.AddMetadata(kRequireLeader, "true");
     const auto status = call(**member, context);
     if (status.ok()) return {};
@@ -114,77 +115,77 @@ Status EtcdClient::call(Milliseconds patience, const Call& call) {
       return error;
     }
     disconnect(at, *member);
-    const bool round_over = tries % addresses_.size() == 0;
     if (tries <= addresses_.size())
       failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", where, reason(status));
-    if (round_over && Clock::now() + kBetweenRounds < end)
-      std::this_thread::sleep_for(kBetweenRounds);
-    if (Clock::now() + kBetweenRounds >= end)
+    if (Clock::now() + kBetweenRounds >= deadline)
       return Error{ErrorCode::kUnavailable, fmt::format("store etcd: {}", failures)};
+    if (tries % addresses_.size() == 0) std::this_thread::sleep_for(kBetweenRounds);
   }
 }
 
-Result<etcd::RangeResponse> EtcdClient::range(const etcd::RangeRequest& request,
-                                              Milliseconds patience) {
-  etcd::RangeResponse response;
-  const auto status = call(patience, [&](const Member& member, grpc::ClientContext& context) {
+Result<etcdserverpb::RangeResponse> EtcdClient::range(const etcdserverpb::RangeRequest& request,
+                                                      Deadline deadline) {
+  etcdserverpb::RangeResponse response;
+  const auto status = call(deadline, kTry, [&](const Member& member, grpc::ClientContext& context) {
     return member.kv->Range(&context, request, &response);
   });
   if (!status) return status.error();
   return response;
 }
 
-Result<etcd::TxnResponse> EtcdClient::txn(const etcd::TxnRequest& request, Milliseconds patience) {
-  etcd::TxnResponse response;
-  const auto status = call(patience, [&](const Member& member, grpc::ClientContext& context) {
+Result<etcdserverpb::TxnResponse> EtcdClient::txn(const etcdserverpb::TxnRequest& request,
+                                                  Deadline deadline) {
+  etcdserverpb::TxnResponse response;
+  const auto status = call(deadline, kTry, [&](const Member& member, grpc::ClientContext& context) {
     return member.kv->Txn(&context, request, &response);
   });
   if (!status) return status.error();
   return response;
 }
 
-Status EtcdClient::compact(std::int64_t revision, Milliseconds patience) {
-  etcd::CompactionRequest request;
+Status EtcdClient::compact(std::int64_t revision, Deadline deadline) {
+  etcdserverpb::CompactionRequest request;
   request.set_revision(revision);
-  etcd::CompactionResponse response;
-  return call(patience, [&](const Member& member, grpc::ClientContext& context) {
+  etcdserverpb::CompactionResponse response;
+  return call(deadline, kTry, [&](const Member& member, grpc::ClientContext& context) {
     return member.kv->Compact(&context, request, &response);
   });
 }
 
-Result<std::int64_t> EtcdClient::grant_lease(std::chrono::seconds ttl, Milliseconds patience) {
-  etcd::LeaseGrantRequest request;
+Result<std::int64_t> EtcdClient::grant_lease(std::chrono::seconds ttl, Deadline deadline) {
+  etcdserverpb::LeaseGrantRequest request;
   request.set_ttl(ttl.count());
-  etcd::LeaseGrantResponse response;
-  const auto status = call(patience, [&](const Member& member, grpc::ClientContext& context) {
+  etcdserverpb::LeaseGrantResponse response;
+  const auto status = call(deadline, kTry, [&](const Member& member, grpc::ClientContext& context) {
     return member.lease->LeaseGrant(&context, request, &response);
   });
   if (!status) return status.error();
   return response.id();
 }
 
-Status EtcdClient::keep_lease(std::int64_t id, Milliseconds patience) {
-  etcd::LeaseKeepAliveRequest request;
+Status EtcdClient::keep_lease(std::int64_t id, Deadline deadline) {
+  etcdserverpb::LeaseKeepAliveRequest request;
   request.set_id(id);
-  etcd::LeaseKeepAliveResponse response;
-  const auto status = call(patience, [&](const Member& member, grpc::ClientContext& context) {
-    const auto stream = member.lease->LeaseKeepAlive(&context);
-    const bool answered = stream->Write(request) && stream->Read(&response);
-    stream->WritesDone();
-    if (answered) context.TryCancel();  // one answer is all that is wanted
-    const auto end = stream->Finish();
-    return answered ? grpc::Status::OK : end;
-  });
+  etcdserverpb::LeaseKeepAliveResponse response;
+  const auto status =
+      call(deadline, kLeaseTry, [&](const Member& member, grpc::ClientContext& context) {
+        const auto stream = member.lease->LeaseKeepAlive(&context);
+        const bool answered = stream->Write(request) && stream->Read(&response);
+        stream->WritesDone();
+        if (answered) context.TryCancel();  // one answer is all that is wanted
+        const auto end = stream->Finish();
+        return answered ? grpc::Status::OK : end;
+      });
   if (!status) return status;
   if (response.ttl() > 0) return {};
   return Error{ErrorCode::kNotFound, "store etcd: the lease has ended"};
 }
 
-Status EtcdClient::revoke_lease(std::int64_t id, Milliseconds patience) {
-  etcd::LeaseRevokeRequest request;
+Status EtcdClient::revoke_lease(std::int64_t id, Deadline deadline) {
+  etcdserverpb::LeaseRevokeRequest request;
   request.set_id(id);
-  etcd::LeaseRevokeResponse response;
-  return call(patience, [&](const Member& member, grpc::ClientContext& context) {
+  etcdserverpb::LeaseRevokeResponse response;
+  return call(deadline, kTry, [&](const Member& member, grpc::ClientContext& context) {
     return member.lease->LeaseRevoke(&context, request, &response);
   });
 }

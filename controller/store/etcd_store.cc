@@ -2,176 +2,51 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 
-#include "controller/etcd_layout.pb.h"
 #include "controller/store/etcd_client.h"
+#include "controller/store/etcd_layout.h"
 #include "controller/store/random_id.h"
 
 namespace dove::controller {
 namespace {
 
-namespace layout = ::dove::etcd;
+using namespace etcd_layout;
 using std::chrono_literals::operator""ms;
+using Clock = std::chrono::steady_clock;
+using Deadline = EtcdClient::Deadline;
 
-constexpr const char* kStoreKey = "dove/store";
-constexpr const char* kActiveKey = "dove/active";
-constexpr const char* kCommitKey = "dove/commit";
-constexpr const char* kRecords = "dove/record/";
-constexpr const char* kOpeningKeys = "dove/opening/";
-constexpr const char* kChunks = "dove/chunk/";
-constexpr std::uint32_t kSchema = 1;
-constexpr std::uint64_t kOpenings = 256;  // kept
-
-// Of one transaction. etcd takes 128 writes and 1.5 MiB by default.
-constexpr std::size_t kMostWrites = 100;
-constexpr std::size_t kMostBytes = 512 * 1024;
+constexpr std::uint64_t kOpeningsKept = 256;
 // Of one answer. gRPC takes 4 MiB; records are a few KiB at most.
 constexpr std::int64_t kPage = 256;
 constexpr auto kShortPatience = 1500ms;  // of what is tried again soon
+constexpr auto kLeaseInterval = std::chrono::milliseconds{EtcdStore::kLease} / 5;
+constexpr auto kLookInterval = 500ms;
 constexpr std::chrono::minutes kBetweenCompactions{5};
-
-// The end of the range of all keys that begin with `prefix`, whose last byte is not 0xff.
-std::string end_of(std::string prefix) {
-  ++prefix.back();
-  return prefix;
-}
-
-std::string number_key(std::string_view prefix, std::uint64_t number) {
-  return fmt::format("{}{:020}", prefix, number);
-}
-
-constexpr std::size_t kStampSize = 8;
-
-// A record's value, behind the revision of its commit.
-std::string stamped(std::uint64_t revision, std::string_view value) {
-  std::string bytes(kStampSize, '\0');
-  for (std::size_t i = 0; i < kStampSize; ++i)
-    bytes[i] = static_cast<char>(revision >> (8 * (kStampSize - 1 - i)) & 0xff);
-  return bytes.append(value);
-}
-
-std::optional<std::uint64_t> stamp_of(std::string_view bytes) {
-  if (bytes.size() < kStampSize) return std::nullopt;
-  std::uint64_t revision = 0;
-  for (std::size_t i = 0; i < kStampSize; ++i)
-    revision = revision << 8 | static_cast<unsigned char>(bytes[i]);
-  return revision;
-}
 
 Error damaged(std::string_view key) {
   return {ErrorCode::kSystem, fmt::format("store etcd: what is under \"{}\" is damaged", key)};
 }
 
-// --- requests
-
-etcd::RangeRequest one(const std::string& key) {
-  etcd::RangeRequest request;
-  request.set_key(key);
-  return request;
-}
-
-void put(etcd::TxnRequest& request, const std::string& key, std::string value,
-         std::int64_t lease = 0) {
-  auto* write = request.add_success()->mutable_request_put();
-  write->set_key(key);
-  write->set_value(std::move(value));
-  write->set_lease(lease);
-}
-
-void erase(etcd::TxnRequest& request, const std::string& key, const std::string& end = {}) {
-  auto* range = request.add_success()->mutable_request_delete_range();
-  range->set_key(key);
-  range->set_range_end(end);
-}
-
-void write(etcd::TxnRequest& request, const Write& one, std::uint64_t revision) {
-  const auto key = kRecords + one.key;
-  if (one.value)
-    put(request, key, stamped(revision, *one.value));
-  else
-    erase(request, key);
-}
-
-// When the key was made, or last written: 0 for one that is not there.
-void require_created(etcd::TxnRequest& request, const std::string& key, std::int64_t at) {
-  auto* compare = request.add_compare();
-  compare->set_target(etcd::Compare::CREATE);
-  compare->set_key(key);
-  compare->set_create_revision(at);
-}
-
-void require_written(etcd::TxnRequest& request, const std::string& key, std::int64_t at) {
-  auto* compare = request.add_compare();
-  compare->set_target(etcd::Compare::MOD);
-  compare->set_key(key);
-  compare->set_mod_revision(at);
-}
-
-void or_else_show(etcd::TxnRequest& request, const std::string& key) {
-  *request.add_failure()->mutable_request_range() = one(key);
-}
-
-// What or_else_show() asked for, in its order; a key that is not there is all zeros.
-etcd::KeyValue shown(const etcd::TxnResponse& response, int at) {
-  if (at >= response.responses_size()) return {};
-  const auto& range = response.responses(at).response_range();
-  return range.kvs_size() == 0 ? etcd::KeyValue{} : range.kvs(0);
-}
-
-std::size_t size_of(const Write& write) {
-  return write.key.size() + (write.value ? write.value->size() : 0);
-}
-
-bool fits_in_one(const std::vector<Write>& writes) {
-  std::size_t bytes = 0;
-  for (const auto& write : writes) bytes += size_of(write);
-  return writes.size() <= kMostWrites && bytes <= kMostBytes;
-}
-
-// Each fits into one transaction by itself.
-std::vector<layout::Chunk> chunks_of(const std::vector<Write>& writes) {
-  std::vector<layout::Chunk> chunks;
-  std::size_t bytes = 0;
-  for (const auto& write : writes) {
-    bytes += size_of(write);
-    if (chunks.empty() || bytes > kMostBytes ||
-        static_cast<std::size_t>(chunks.back().writes_size()) == kMostWrites) {
-      chunks.emplace_back();
-      bytes = size_of(write);
-    }
-    auto* to = chunks.back().add_writes();
-    to->set_key(write.key);
-    if (write.value) to->set_value(*write.value);
-  }
-  return chunks;
-}
-
-Error in_use(const etcd::KeyValue& active) {
+Error in_use(const rpc::KeyValue& active) {
   return {ErrorCode::kConflict,
           fmt::format("store etcd: it is in use by another controller ({})", active.value())};
 }
 
-std::string hex(std::string_view bytes) {
-  std::string text;
-  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  return text;
-}
-
-std::string chunk_key(const std::string& commit_id, std::uint64_t number) {
-  return number_key(kChunks + hex(commit_id) + "/", number);
-}
+bool is_full(const Error& error) { return error.os_error == ENOSPC; }
 
 }  // namespace
 
-// The cluster as this controller knows it, and the thread that keeps the lease and finds out what
-// became of a commit that got no answer.
+// The cluster as this controller knows it, and two threads: one keeps the lease, and nothing else
+// makes it wait; one finds out what became of a commit that got no answer.
 class EtcdStore::Cluster {
  public:
   explicit Cluster(Setup setup)
@@ -187,43 +62,52 @@ class EtcdStore::Cluster {
   Result<std::optional<std::uint64_t>> settle();
 
  private:
-  // What commits do: they are made; they fail, because it is not known what became of one, or
-  // because one is not in its records yet; they fail for ever.
-  enum class Phase : std::uint8_t { kOpen, kUndecided, kLost };
+  // Commits are not made yet; they are made; they fail, because it is not known what became of one
+  // or because one is not in its records yet; they fail for ever.
+  enum class Phase : std::uint8_t { kOpening, kOpen, kUndecided, kLost };
 
   // A commit that may have been made.
   struct Doubt {
-    layout::Commit commit;
+    stored::Commit commit;
     std::vector<Write> writes;
   };
-  enum class Written : std::uint8_t { kThis, kDoubtful };
+  // What the last commit is found to be.
+  enum class Written : std::uint8_t { kOurs, kDoubtful };
+
+  Deadline soon() const { return Clock::now() + kShortPatience; }
+  Deadline patient() const { return Clock::now() + setup_.patience; }
 
   Status try_open();
   Status find_store();
   Status take();
-  Status take_free();
+  Status take_free(Deadline deadline);
   Status read_commit();
   Status note_opening();
-  Status each_page(const char* prefix, const std::function<Status(const etcd::KeyValue&)>& visit);
+  Status each_page(const char* prefix, const std::function<Status(const rpc::KeyValue&)>& visit);
 
-  Result<etcd::TxnResponse> send(const etcd::TxnRequest& changes,
-                                 std::chrono::milliseconds patience);
-  Status send_or_lose(const etcd::TxnRequest& changes, std::chrono::milliseconds patience);
-  Result<Written> write_commit(etcd::TxnRequest changes, const layout::Commit& commit,
-                               std::chrono::milliseconds patience);
-  Status write_chunks(const std::vector<Write>& writes, layout::Commit& commit);
-  Status move_chunk(const std::string& key, std::chrono::milliseconds patience);
-  Error lose(const etcd::KeyValue& active);
-  Result<layout::Commit> next_commit() const;
+  Result<rpc::TxnResponse> send(const rpc::TxnRequest& changes, Deadline deadline);
+  Status send_or_lose(const rpc::TxnRequest& changes, Deadline deadline);
+  Result<Written> write_commit(rpc::TxnRequest changes, const stored::Commit& commit,
+                               Deadline deadline);
+  Result<Written> recognise(const rpc::TxnResponse& refused);
+  Status look_again(Deadline deadline);
+  Error lose(const rpc::KeyValue& active);
+
+  Result<stored::Commit> commit_after(const stored::Commit& last, std::uint64_t more) const;
   Status check(const Transaction& transaction) const;
-  void made(const layout::Commit& commit, const std::vector<Write>& writes);
-  Status finish(std::chrono::milliseconds patience);
+  Status try_commit(const Transaction& transaction, stored::Commit& commit);
+  Status write_chunks(const std::vector<Write>& writes, stored::Commit& commit);
+  void made(const stored::Commit& commit, const std::vector<Write>& writes);
+  Status finish(Deadline deadline);
+  Status move_chunk(const std::string& key, Deadline deadline);
 
   Status closed() const;
   void enter(Phase phase, const std::string& trouble = {});
-  void keep();
   void keep_lease();
+  void keep_watch();
+  void take_back(std::int64_t ended);
   void decide();
+  Status decide_doubt();
   void compact();
 
   const Setup setup_;
@@ -231,42 +115,49 @@ class EtcdStore::Cluster {
   std::string id_;
   std::vector<Opening> openings_;
 
-  std::atomic<std::int64_t> lease_ = 0;  // 0: none
+  std::atomic<std::int64_t> lease_ = 0;    // 0: none
+  std::atomic<std::int64_t> ended_ = 0;    // a lease that is no more
+  std::atomic<std::int64_t> written_ = 0;  // of "commit", by etcd's revision; 0: there is none
 
-  std::mutex work_;           // held during all requests but the lease's; what follows
-  std::int64_t created_ = 0;  // of "active", by etcd's revision; 0: this controller has not had it
-  std::int64_t written_ = 0;  // of "commit", likewise; 0: there is none
-  layout::Commit last_;       // what "commit" says
+  std::mutex work_;  // held during all requests but the lease's; what follows, and written_
+  std::int64_t created_ = 0;  // of "active", likewise; 0: this controller has not had it
+  std::string last_bytes_;    // what "commit" says
+  stored::Commit last_;
+  std::vector<std::string> tried_;  // ids of commits asked for since, of which one may be made
   std::unordered_map<std::string, std::uint64_t> revisions_;  // of the records
   std::optional<Doubt> doubt_;
 
   mutable std::mutex mutex_;  // never held for long; what follows
-  Phase phase_ = Phase::kOpen;
+  Phase phase_ = Phase::kOpening;
   std::string trouble_;  // of the latter two
   // What settle() has to tell, before commits are made again.
   std::optional<std::optional<std::uint64_t>> verdict_;
   bool stopping_ = false;
   std::condition_variable wake_;
 
-  std::chrono::steady_clock::time_point next_compaction_;  // the thread's own
+  Clock::time_point next_compaction_;  // the watching thread's own
   std::int64_t compact_to_ = 0;
-  std::thread keeper_;  // last
+  std::thread lease_keeper_;  // last
+  std::thread watcher_;
 };
 
 // --- opening
 
 Result<bool> EtcdStore::Cluster::open() {
-  const std::lock_guard lock{work_};
+  lease_keeper_ = std::thread{[this] { keep_lease(); }};
   while (true) {
     const auto status = try_open();
     if (status) break;
-    const auto code = status.error().code;
-    if (code != ErrorCode::kUnavailable && code != ErrorCode::kConflict) return status.error();
-    if (!setup_.wait(status.error())) return false;
+    const auto& error = status.error();
+    const bool passes = error.code == ErrorCode::kUnavailable ||
+                        error.code == ErrorCode::kConflict || is_full(error);
+    if (!passes) return error;
+    if (!setup_.wait(error)) return false;
   }
   compact_to_ = written_;
-  next_compaction_ = std::chrono::steady_clock::now() + kBetweenCompactions;
-  keeper_ = std::thread{[this] { keep(); }};
+  next_compaction_ = Clock::now() + kBetweenCompactions;
+  enter(Phase::kOpen);
+  watcher_ = std::thread{[this] { keep_watch(); }};
   return true;
 }
 
@@ -274,35 +165,80 @@ EtcdStore::Cluster::~Cluster() {
   {
     const std::lock_guard lock{mutex_};
     stopping_ = true;
-    wake_.notify_one();
+    wake_.notify_all();
   }
-  if (keeper_.joinable()) keeper_.join();
-  if (lease_ != 0) (void)client_.revoke_lease(lease_, 1000ms);
+  if (watcher_.joinable()) watcher_.join();
+  if (lease_keeper_.joinable()) lease_keeper_.join();
+  if (lease_ != 0) (void)client_.revoke_lease(lease_, Clock::now() + 1000ms);
 }
 
 Status EtcdStore::Cluster::try_open() {
+  const std::lock_guard lock{work_};
   created_ = 0;
-  if (auto status = find_store(); !status) return status;
+  tried_.clear();
   if (auto status = take(); !status) return status;
+  if (auto status = find_store(); !status) return status;
   if (auto status = read_commit(); !status) return status;
   return note_opening();
 }
 
+// Makes the store this controller's. kConflict: another one has it. Who waits only reads.
+Status EtcdStore::Cluster::take() {
+  const auto found = client_.range(one(kActiveKey), patient());
+  if (!found) return found.error();
+  if (found->kvs_size() == 0) return take_free(patient());
+  const auto& active = found->kvs(0);
+  if (lease_ == 0 || active.lease() != lease_) return in_use(active);
+  created_ = active.create_revision();
+  return {};
+}
+
+// With a new lease. A controller that has had it takes it only if nobody else has had it since.
+Status EtcdStore::Cluster::take_free(Deadline deadline) {
+  const auto lease = client_.grant_lease(kLease, deadline);
+  if (!lease) return lease.error();
+  lease_ = *lease;
+  rpc::TxnRequest request;
+  require_created(request, kActiveKey, 0);
+  if (created_ != 0) require_written(request, kCommitKey, written_);
+  put(request, kActiveKey, setup_.holder, lease_);
+  or_else_show(request, kActiveKey);
+  const auto response = client_.txn(request, deadline);
+  if (!response) {
+    auto error = response.error();
+    // The new lease has ended already: this process slept.
+    if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kUnavailable;
+    return error;
+  }
+  const auto active = shown(*response, 0);
+  if (!response->succeeded() && active.lease() != lease_) return in_use(active);
+  created_ = response->succeeded() ? response->header().revision() : active.create_revision();
+  return {};
+}
+
 // Makes the store where there is none.
 Status EtcdStore::Cluster::find_store() {
-  const auto new_id = random_id();
-  if (!new_id) return new_id.error();
-  layout::Store store;
-  store.set_schema(kSchema);
-  store.set_id(*new_id);
-  etcd::TxnRequest request;
-  require_created(request, kStoreKey, 0);
-  put(request, kStoreKey, store.SerializeAsString());
-  or_else_show(request, kStoreKey);
-  const auto response = client_.txn(request, setup_.patience);
-  if (!response) return response.error();
-  if (!response->succeeded() && !store.ParseFromString(shown(*response, 0).value()))
+  const auto found = client_.range(one(kStoreKey), patient());
+  if (!found) return found.error();
+  stored::Store store;
+  if (found->kvs_size() == 0) {
+    const auto new_id = random_id();
+    if (!new_id) return new_id.error();
+    store.set_schema(kSchema);
+    store.set_id(*new_id);
+    rpc::TxnRequest request;
+    require_created(request, kActiveKey, created_);
+    require_created(request, kStoreKey, 0);
+    put(request, kStoreKey, store.SerializeAsString());
+    or_else_show(request, kStoreKey);
+    const auto response = client_.txn(request, patient());
+    if (!response) return response.error();
+    const auto there = shown(*response, 0);
+    if (!response->succeeded() && there.create_revision() == 0) return in_use({});
+    if (!response->succeeded() && !store.ParseFromString(there.value())) return damaged(kStoreKey);
+  } else if (!store.ParseFromString(found->kvs(0).value())) {
     return damaged(kStoreKey);
+  }
   if (store.schema() != kSchema)
     return Error{ErrorCode::kSystem,
                  fmt::format("store etcd: it has schema {}, this controller knows {}",
@@ -312,89 +248,63 @@ Status EtcdStore::Cluster::find_store() {
   return {};
 }
 
-// Makes the store this controller's. kConflict: another one has it.
-Status EtcdStore::Cluster::take() {
-  const auto found = client_.range(one(kActiveKey), setup_.patience);
-  if (!found) return found.error();
-  if (found->kvs_size() != 0) {
-    const auto& active = found->kvs(0);
-    if (lease_ == 0 || active.lease() != lease_) return in_use(active);
-    created_ = active.create_revision();
-    return {};
-  }
-  return take_free();
-}
-
-// With a new lease. A controller that has had it takes it only if nobody else has had it since.
-Status EtcdStore::Cluster::take_free() {
-  const auto lease = client_.grant_lease(kLease, setup_.patience);
-  if (!lease) return lease.error();
-  lease_ = *lease;
-  etcd::TxnRequest request;
-  require_created(request, kActiveKey, 0);
-  if (created_ != 0) require_written(request, kCommitKey, written_);
-  put(request, kActiveKey, setup_.holder, lease_);
-  or_else_show(request, kActiveKey);
-  const auto response = client_.txn(request, setup_.patience);
-  if (!response) return response.error();
-  const auto active = shown(*response, 0);
-  if (!response->succeeded() && active.lease() != lease_) return in_use(active);
-  created_ = response->succeeded() ? response->header().revision() : active.create_revision();
-  return {};
-}
-
 // What the last commit was. One that is not in its records yet is brought there.
 Status EtcdStore::Cluster::read_commit() {
-  const auto found = client_.range(one(kCommitKey), setup_.patience);
+  const auto found = client_.range(one(kCommitKey), patient());
   if (!found) return found.error();
   last_.Clear();
+  last_bytes_.clear();
   written_ = 0;
   if (found->kvs_size() == 0) return {};
-  if (!last_.ParseFromString(found->kvs(0).value())) return damaged(kCommitKey);
+  last_bytes_ = found->kvs(0).value();
+  if (!last_.ParseFromString(last_bytes_)) return damaged(kCommitKey);
   written_ = found->kvs(0).mod_revision();
-  return finish(setup_.patience);
+  return finish(patient());
 }
 
+// By an empty commit: whatever an earlier controller asked for, and comes late, finds another
+// commit than it has seen.
 Status EtcdStore::Cluster::note_opening() {
   std::uint64_t number = 0;
   openings_.clear();
-  const auto read = each_page(kOpeningKeys, [&](const etcd::KeyValue& kv) -> Status {
-    layout::Opening opening;
+  const auto read = each_page(kOpenings, [&](const rpc::KeyValue& kv) -> Status {
+    stored::Opening opening;
     if (!opening.ParseFromString(kv.value())) return damaged(kv.key());
     openings_.push_back({opening.id(), opening.revision()});
-    number = std::strtoull(kv.key().c_str() + std::string_view{kOpeningKeys}.size(), nullptr, 10);
+    number = std::strtoull(kv.key().c_str() + std::string_view{kOpenings}.size(), nullptr, 10);
     return {};
   });
   if (!read) return read;
   const auto new_id = random_id();
   if (!new_id) return new_id.error();
-  layout::Opening opening;
+  stored::Opening opening;
   opening.set_id(*new_id);
   opening.set_revision(last_.revision());
   ++number;
-  etcd::TxnRequest changes;
-  put(changes, number_key(kOpeningKeys, number), opening.SerializeAsString());
-  if (number > kOpenings)
-    erase(changes, kOpeningKeys, number_key(kOpeningKeys, number - kOpenings + 1));
-  erase(changes, kChunks, end_of(kChunks));  // of commits that were not made
-  const auto response = send(changes, setup_.patience);
-  if (!response) return response.error();
-  if (!response->succeeded()) return in_use(shown(*response, 0));
+  rpc::TxnRequest changes;
+  put(changes, number_key(kOpenings, number), opening.SerializeAsString());
+  if (number > kOpeningsKept)
+    erase_all(changes, kOpenings, number_key(kOpenings, number - kOpeningsKept + 1));
+  erase_all(changes, kChunks, end_of(kChunks));  // of commits that were not made
+  const auto commit = commit_after(last_, 0);
+  if (!commit) return commit.error();
+  if (const auto written = write_commit(changes, *commit, patient()); !written)
+    return written.error();
   openings_.push_back({opening.id(), opening.revision()});
-  if (openings_.size() > kOpenings)
-    openings_.erase(openings_.begin(), openings_.end() - static_cast<std::ptrdiff_t>(kOpenings));
+  if (openings_.size() > kOpeningsKept)
+    openings_.erase(openings_.begin(), openings_.end() - std::ptrdiff_t{kOpeningsKept});
   return {};
 }
 
 // The pages are of different moments: nobody else writes.
 Status EtcdStore::Cluster::each_page(const char* prefix,
-                                     const std::function<Status(const etcd::KeyValue&)>& visit) {
-  etcd::RangeRequest request;
+                                     const std::function<Status(const rpc::KeyValue&)>& visit) {
+  rpc::RangeRequest request;
   request.set_key(prefix);
   request.set_range_end(end_of(prefix));
   request.set_limit(kPage);
   while (true) {
-    const auto page = client_.range(request, setup_.patience);
+    const auto page = client_.range(request, patient());
     if (!page) return page.error();
     for (const auto& kv : page->kvs())
       if (auto status = visit(kv); !status) return status;
@@ -405,95 +315,137 @@ Status EtcdStore::Cluster::each_page(const char* prefix,
 
 Result<Snapshot> EtcdStore::Cluster::read_all() {
   const std::lock_guard lock{work_};
+  if (last_.chunks() != 0) {  // in part not in the records
+    if (auto status = finish(patient()); !status) return status.error();
+  }
   Snapshot snapshot{last_.revision(), {}};
   revisions_.clear();
-  const auto status = each_page(kRecords, [&](const etcd::KeyValue& kv) -> Status {
-    const auto revision = stamp_of(kv.value());
-    if (!revision) return damaged(kv.key());
-    auto key = kv.key().substr(std::string_view{kRecords}.size());
-    revisions_.emplace(key, *revision);
-    snapshot.records.push_back({std::move(key), kv.value().substr(kStampSize), *revision});
+  const auto status = each_page(kRecords, [&](const rpc::KeyValue& kv) -> Status {
+    auto record = record_of(kv);
+    if (!record) return damaged(kv.key());
+    revisions_.emplace(record->key, record->revision);
+    snapshot.records.push_back(*std::move(record));
     return {};
   });
   if (!status) return status.error();
   return snapshot;
 }
 
-// --- commits
+// --- requests under the conditions
 
 // On the condition that all is as this controller knows it, but for a lease that ended because the
 // cluster was away or this process slept: that is had anew, if nobody has used the time. A response
 // that has not succeeded shows "active" and "commit".
-Result<etcd::TxnResponse> EtcdStore::Cluster::send(const etcd::TxnRequest& changes,
-                                                   std::chrono::milliseconds patience) {
-  for (bool again = false;; again = true) {
-    etcd::TxnRequest request;
+Result<rpc::TxnResponse> EtcdStore::Cluster::send(const rpc::TxnRequest& changes,
+                                                  Deadline deadline) {
+  for (int tries = 1;; ++tries) {
+    rpc::TxnRequest request;
     require_created(request, kActiveKey, created_);
     require_written(request, kCommitKey, written_);
+    // etcd counts anew when it is restored from a copy.
+    if (written_ != 0) require_value(request, kCommitKey, last_bytes_);
     *request.mutable_success() = changes.success();
     or_else_show(request, kActiveKey);
     or_else_show(request, kCommitKey);
-    auto response = client_.txn(request, patience);
-    if (!response || response->succeeded() || again) return response;
-    const bool free = shown(*response, 0).create_revision() == 0 &&
-                      shown(*response, 1).mod_revision() == written_;
-    if (!free) return response;
-    const auto taken = take_free();
-    if (!taken && taken.error().code != ErrorCode::kConflict) return taken.error();
+    auto response = client_.txn(request, deadline);
+    if (!response || response->succeeded() || tries == 3) return response;
+    const auto active = shown(*response, 0);
+    const auto found = shown(*response, 1);
+    if (found.mod_revision() != written_ || found.value() != last_bytes_) return response;
+    if (active.lease() == lease_ && active.create_revision() != created_) {
+      created_ = active.create_revision();  // had anew, but the answer was lost
+    } else if (active.create_revision() == 0) {
+      const auto taken = take_free(deadline);
+      if (!taken && taken.error().code != ErrorCode::kConflict) return taken.error();
+    } else {
+      return response;
+    }
   }
 }
 
-Status EtcdStore::Cluster::send_or_lose(const etcd::TxnRequest& changes,
-                                        std::chrono::milliseconds patience) {
-  const auto response = send(changes, patience);
+Status EtcdStore::Cluster::send_or_lose(const rpc::TxnRequest& changes, Deadline deadline) {
+  const auto response = send(changes, deadline);
   if (!response) return response.error();
   return response->succeeded() ? Status{} : Status{lose(shown(*response, 0))};
 }
 
-// Makes the changes and this the last commit, at once. kDoubtful: it found that the doubtful one
-// was made instead.
-Result<EtcdStore::Cluster::Written> EtcdStore::Cluster::write_commit(
-    etcd::TxnRequest changes, const layout::Commit& commit, std::chrono::milliseconds patience) {
+// Makes the changes and this the last commit, at once. Asked again after kUnavailable, with another
+// commit, it may find that the former one was made.
+Result<EtcdStore::Cluster::Written> EtcdStore::Cluster::write_commit(rpc::TxnRequest changes,
+                                                                     const stored::Commit& commit,
+                                                                     Deadline deadline) {
   put(changes, kCommitKey, commit.SerializeAsString());
-  const auto response = send(changes, patience);
-  if (!response) return response.error();
-  if (response->succeeded()) {
-    written_ = response->header().revision();
-    last_ = commit;
-    return Written::kThis;
+  tried_.push_back(commit.id());
+  const auto response = send(changes, deadline);
+  if (!response && is_full(response.error())) {
+    // The one that takes the last room is carried out, and refused nevertheless.
+    const auto seen = send({}, deadline);
+    if (!seen) return Error{ErrorCode::kUnavailable, seen.error().message};
+    if (!seen->succeeded()) return recognise(*seen);
   }
-  const auto found = shown(*response, 1);
-  layout::Commit last;
-  if (!last.ParseFromString(found.value())) return damaged(kCommitKey);
-  const bool doubtful = doubt_ && last.id() == doubt_->commit.id();
-  if (last.id() != commit.id() && !doubtful) return lose(shown(*response, 0));
-  written_ = found.mod_revision();
-  last_ = last;
-  return doubtful ? Written::kDoubtful : Written::kThis;
+  if (!response) {
+    if (response.error().code != ErrorCode::kUnavailable) tried_.pop_back();
+    return response.error();
+  }
+  if (!response->succeeded()) return recognise(*response);
+  written_ = response->header().revision();
+  last_bytes_ = commit.SerializeAsString();
+  last_ = commit;
+  tried_.clear();
+  return Written::kOurs;
 }
 
-Error EtcdStore::Cluster::lose(const etcd::KeyValue& active) {
-  const auto why =
-      active.create_revision() == created_ ? "something else than a controller has changed it"
-      : active.value().empty()             ? std::string{"another controller has had it meanwhile"}
-                               : fmt::format("another controller ({}) has it now", active.value());
-  const Error error{ErrorCode::kUnavailable, "store etcd: " + why};
-  bool first = false;
+// The last commit is another than the one that this controller knew: one that it has asked for
+// itself, or the store is lost.
+Result<EtcdStore::Cluster::Written> EtcdStore::Cluster::recognise(const rpc::TxnResponse& refused) {
+  const auto found = shown(refused, 1);
+  stored::Commit last;
+  if (!last.ParseFromString(found.value())) return damaged(kCommitKey);
+  if (std::find(tried_.begin(), tried_.end(), last.id()) == tried_.end())
+    return lose(shown(refused, 0));
+  written_ = found.mod_revision();
+  last_bytes_ = found.value();
+  last_ = last;
+  tried_.clear();
+  return doubt_ && last.id() == doubt_->commit.id() ? Written::kDoubtful : Written::kOurs;
+}
+
+// Whether a commit that was asked for without an answer is the last one now.
+Status EtcdStore::Cluster::look_again(Deadline deadline) {
+  if (tried_.empty()) return {};
+  const auto seen = send({}, deadline);
+  if (!seen) return seen.error();
+  if (seen->succeeded()) return {};
+  const auto written = recognise(*seen);
+  return written ? Status{} : Status{written.error()};
+}
+
+Error EtcdStore::Cluster::lose(const rpc::KeyValue& active) {
+  const auto why = active.lease() == lease_ && active.create_revision() != 0
+                       ? "something else than a controller has changed it"
+                   : active.value().empty()
+                       ? std::string{"another controller has had it meanwhile"}
+                       : fmt::format("another controller ({}) has it now", active.value());
+  Error error{ErrorCode::kUnavailable, "store etcd: " + why};
   {
     const std::lock_guard lock{mutex_};
-    first = phase_ != Phase::kLost;
+    if (phase_ == Phase::kOpening) return {ErrorCode::kConflict, error.message};
+    if (phase_ == Phase::kLost) return error;
     phase_ = Phase::kLost;
     trouble_ = error.message;
   }
-  if (first) setup_.lost(error);
+  setup_.lost(error);
   return error;
 }
 
-Result<layout::Commit> EtcdStore::Cluster::next_commit() const {
+// --- commits
+
+Result<stored::Commit> EtcdStore::Cluster::commit_after(const stored::Commit& last,
+                                                        std::uint64_t more) const {
   auto new_id = random_id();
   if (!new_id) return new_id.error();
-  layout::Commit commit;
-  commit.set_revision(last_.revision() + 1);
+  stored::Commit commit;
+  commit.set_revision(last.revision() + more);
   commit.set_id(*std::move(new_id));
   return commit;
 }
@@ -512,19 +464,9 @@ Result<std::uint64_t> EtcdStore::Cluster::commit(const Transaction& transaction)
   const std::lock_guard lock{work_};
   if (auto status = closed(); !status) return status.error();
   if (auto status = check(transaction); !status) return status.error();
-  auto commit = next_commit();
+  auto commit = commit_after(last_, 1);
   if (!commit) return commit.error();
-  etcd::TxnRequest changes;
-  Status status;
-  if (fits_in_one(transaction.writes))
-    for (const auto& one : transaction.writes) write(changes, one, commit->revision());
-  else
-    status = write_chunks(transaction.writes, *commit);
-  if (status) {
-    const auto written = write_commit(changes, *commit, setup_.patience);
-    if (!written) status = written.error();
-  }
-  if (!status) {
+  if (auto status = try_commit(transaction, *commit); !status) {
     if (status.error().code != ErrorCode::kUnavailable) return status.error();
     doubt_ = Doubt{*commit, transaction.writes};
     enter(Phase::kUndecided, status.error().message);
@@ -532,24 +474,38 @@ Result<std::uint64_t> EtcdStore::Cluster::commit(const Transaction& transaction)
                  status.error().message + "; it is not known whether the change was made"};
   }
   made(*commit, transaction.writes);
-  if (const auto finished = finish(setup_.patience); !finished)
+  if (const auto finished = finish(patient()); !finished)
     enter(Phase::kUndecided, finished.error().message);
   return commit->revision();
 }
 
+Status EtcdStore::Cluster::try_commit(const Transaction& transaction, stored::Commit& commit) {
+  rpc::TxnRequest changes;
+  if (fits_in_one(transaction.writes)) {
+    for (const auto& one : transaction.writes) write(changes, one, commit.revision());
+  } else if (auto status = write_chunks(transaction.writes, commit); !status) {
+    rpc::TxnRequest back;
+    erase_all(back, kChunks, end_of(kChunks));
+    if (status.error().code != ErrorCode::kUnavailable) (void)send(back, soon());
+    return status;
+  }
+  const auto written = write_commit(std::move(changes), commit, patient());
+  return written ? Status{} : Status{written.error()};
+}
+
 // Under keys that the commit's id is a part of: nobody takes them for another's.
-Status EtcdStore::Cluster::write_chunks(const std::vector<Write>& writes, layout::Commit& commit) {
+Status EtcdStore::Cluster::write_chunks(const std::vector<Write>& writes, stored::Commit& commit) {
   std::uint32_t count = 0;
   for (const auto& chunk : chunks_of(writes)) {
-    etcd::TxnRequest changes;
+    rpc::TxnRequest changes;
     put(changes, chunk_key(commit.id(), count++), chunk.SerializeAsString());
-    if (auto status = send_or_lose(changes, setup_.patience); !status) return status;
+    if (auto status = send_or_lose(changes, patient()); !status) return status;
   }
   commit.set_chunks(count);
   return {};
 }
 
-void EtcdStore::Cluster::made(const layout::Commit& commit, const std::vector<Write>& writes) {
+void EtcdStore::Cluster::made(const stored::Commit& commit, const std::vector<Write>& writes) {
   for (const auto& [key, value] : writes) {
     if (value)
       revisions_.insert_or_assign(key, commit.revision());
@@ -560,32 +516,32 @@ void EtcdStore::Cluster::made(const layout::Commit& commit, const std::vector<Wr
 
 // Brings the chunks of the last commit, if it has any, into the records. A controller that stops in
 // the midst of it leaves the rest to the next one.
-Status EtcdStore::Cluster::finish(std::chrono::milliseconds patience) {
+Status EtcdStore::Cluster::finish(Deadline deadline) {
+  if (auto status = look_again(deadline); !status) return status;
   if (last_.chunks() == 0) return {};
-  for (std::uint32_t i = 0; i < last_.chunks(); ++i)
-    if (auto status = move_chunk(chunk_key(last_.id(), i), patience); !status) return status;
-  auto new_id = random_id();
-  if (!new_id) return new_id.error();
-  auto whole = last_;
-  whole.set_chunks(0);
-  whole.set_id(*std::move(new_id));
-  etcd::TxnRequest changes;
-  erase(changes, kChunks, end_of(kChunks));
-  const auto written = write_commit(std::move(changes), whole, patience);
+  for (std::uint32_t i = 0; i < last_.chunks(); ++i) {
+    if (auto status = move_chunk(chunk_key(last_.id(), i), deadline); !status) return status;
+    deadline = std::max(deadline, soon());  // it goes on
+  }
+  const auto whole = commit_after(last_, 0);
+  if (!whole) return whole.error();
+  rpc::TxnRequest changes;
+  erase_all(changes, kChunks, end_of(kChunks));
+  const auto written = write_commit(std::move(changes), *whole, deadline);
   return written ? Status{} : Status{written.error()};
 }
 
-Status EtcdStore::Cluster::move_chunk(const std::string& key, std::chrono::milliseconds patience) {
-  const auto found = client_.range(one(key), patience);
+Status EtcdStore::Cluster::move_chunk(const std::string& key, Deadline deadline) {
+  const auto found = client_.range(one(key), deadline);
   if (!found) return found.error();
-  layout::Chunk chunk;
+  stored::Chunk chunk;
   if (found->kvs_size() == 0 || !chunk.ParseFromString(found->kvs(0).value())) return damaged(key);
-  etcd::TxnRequest changes;
+  rpc::TxnRequest changes;
   for (const auto& one : chunk.writes()) {
     const auto value = one.has_value() ? std::optional{one.value()} : std::nullopt;
     write(changes, {one.key(), value}, last_.revision());
   }
-  return send_or_lose(changes, patience);
+  return send_or_lose(changes, deadline);
 }
 
 Result<std::optional<std::uint64_t>> EtcdStore::Cluster::settle() {
@@ -607,71 +563,79 @@ void EtcdStore::Cluster::enter(Phase phase, const std::string& trouble) {
   if (!trouble.empty()) trouble_ = trouble;
 }
 
-// --- the thread
+// --- the threads
 
-void EtcdStore::Cluster::keep() {
-  constexpr auto kInterval = std::chrono::milliseconds{kLease} / 4;
+void EtcdStore::Cluster::keep_lease() {
+  auto rest = kLeaseInterval;
   std::unique_lock lock{mutex_};
-  while (!stopping_ && phase_ != Phase::kLost) {
-    wake_.wait_for(lock, kInterval, [this] { return stopping_; });
-    if (stopping_) return;
+  while (!wake_.wait_for(lock, rest, [this] { return stopping_; })) {
+    const auto lease = lease_.load();
+    rest = kLeaseInterval;
+    if (lease == 0 || lease == ended_) continue;
+    lock.unlock();
+    const auto kept = client_.keep_lease(lease, soon());
+    if (!kept) rest = 20ms;
+    if (!kept && kept.error().code == ErrorCode::kNotFound) ended_ = lease;
+    lock.lock();
+  }
+}
+
+void EtcdStore::Cluster::keep_watch() {
+  std::unique_lock lock{mutex_};
+  while (!wake_.wait_for(lock, kLookInterval, [this] { return stopping_; })) {
+    if (phase_ == Phase::kLost) continue;
     const bool undecided = phase_ == Phase::kUndecided;
     lock.unlock();
-    keep_lease();
-    if (undecided) decide();
+    if (undecided)
+      decide();
+    else
+      take_back(ended_);
     compact();
     lock.lock();
   }
 }
 
-// Not under work_: a commit that waits for the cluster must not cost the lease.
-void EtcdStore::Cluster::keep_lease() {
-  const auto kept = client_.keep_lease(lease_, kShortPatience);
-  if (kept || kept.error().code != ErrorCode::kNotFound) return;
+// The lease has ended: has anybody used the time?
+void EtcdStore::Cluster::take_back(std::int64_t ended) {
+  if (ended == 0 || ended != lease_) return;
   const std::lock_guard lock{work_};
-  if (doubt_) return;  // decide() does the same
-  (void)send_or_lose({}, kShortPatience);
+  if (ended == lease_) (void)send_or_lose({}, soon());
 }
 
-// An empty commit in the place of the doubtful one: if it can be made, the doubtful one cannot any
-// more.
 void EtcdStore::Cluster::decide() {
   const std::lock_guard lock{work_};
-  const auto stays = [this](const Error& why) { enter(Phase::kUndecided, why.message); };
-  if (doubt_) {
-    auto new_id = random_id();
-    if (!new_id) return stays(new_id.error());
-    auto nothing = last_;
-    nothing.set_id(*std::move(new_id));
-    etcd::TxnRequest changes;
-    erase(changes, kChunks, end_of(kChunks));
-    const auto written = write_commit(std::move(changes), nothing, kShortPatience);
-    if (!written) return stays(written.error());
-    std::optional<std::uint64_t> verdict;
-    if (*written == Written::kDoubtful) {
-      made(doubt_->commit, doubt_->writes);
-      verdict = doubt_->commit.revision();
-    }
-    doubt_.reset();
-    const std::lock_guard telling{mutex_};
-    verdict_ = verdict;
-  }
-  if (const auto finished = finish(kShortPatience); !finished) return stays(finished.error());
+  auto status = doubt_ ? decide_doubt() : Status{};
+  if (status) status = finish(soon());
+  if (!status) return enter(Phase::kUndecided, status.error().message);
   enter(Phase::kOpen);
+}
+
+// By an empty commit in the place of the doubtful one: if it can be made, the doubtful one cannot
+// any more.
+Status EtcdStore::Cluster::decide_doubt() {
+  const auto nothing = commit_after(last_, 0);
+  if (!nothing) return nothing.error();
+  rpc::TxnRequest changes;
+  erase_all(changes, kChunks, end_of(kChunks));
+  const auto written = write_commit(std::move(changes), *nothing, soon());
+  if (!written) return written.error();
+  std::optional<std::uint64_t> verdict;
+  if (*written == Written::kDoubtful) {
+    made(doubt_->commit, doubt_->writes);
+    verdict = doubt_->commit.revision();
+  }
+  doubt_.reset();
+  const std::lock_guard telling{mutex_};
+  verdict_ = verdict;
+  return {};
 }
 
 // etcd keeps every value that ever was until it is told that nobody wants them.
 void EtcdStore::Cluster::compact() {
-  const auto now = std::chrono::steady_clock::now();
-  if (now < next_compaction_) return;
-  next_compaction_ = now + kBetweenCompactions;
-  std::int64_t written = 0;
-  {
-    const std::lock_guard lock{work_};
-    written = written_;
-  }
-  if (compact_to_ != 0) (void)client_.compact(compact_to_, kShortPatience);
-  compact_to_ = written;
+  if (Clock::now() < next_compaction_) return;
+  next_compaction_ = Clock::now() + kBetweenCompactions;
+  if (compact_to_ != 0) (void)client_.compact(compact_to_, soon());
+  compact_to_ = written_;
 }
 
 // --- the interface

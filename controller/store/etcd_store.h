@@ -10,8 +10,8 @@
 //   chunk/N               a part of a commit too large for one transaction of etcd's (N: 8 digits)
 //
 // Each change is made on the condition that "active" is this controller's and that "commit" is what
-// it saw last: whoever has lost the store, and a request that comes late, change nothing. A commit
-// is confirmed when a majority of the members has it on disk. Revisions are the store's own count.
+// it saw last, and opening the store is a commit too: whoever has lost the store, and a request that
+// comes late, change nothing. A commit is confirmed when a majority of the members has it on disk. Revisions are the store's own count.
 //
 // When nobody answers for Setup::patience, it is not known whether the commit was made: it ends
 // with kUnavailable, and so does every one after it, at once, until the cluster has answered; then
@@ -34,8 +34,9 @@ namespace dove::controller {
 
 class EtcdStore final : public Store {
  public:
-  // The least that etcd grants with its default timing, and a second.
-  static constexpr std::chrono::seconds kLease{3};
+  // etcd grants no less than 2 s with its default timing; when its leader is lost, up to 2 s pass
+  // in which no lease is kept.
+  static constexpr std::chrono::seconds kLease{4};
   static constexpr std::chrono::milliseconds kPatience{5000};
 
   struct Setup {

@@ -2,12 +2,9 @@
 // with it, stopped and continued in between.
 #pragma once
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +17,8 @@
 #include <vector>
 
 #include "api/address.h"
+#include "controller/store/etcd_client.h"
+#include "tests/unit/controller/loopback.h"
 #include "tests/unit/controller/temporary_directory.h"
 
 namespace dove {
@@ -108,31 +107,12 @@ class EtcdServer {
     return false;
   }
 
-  static sockaddr_in loopback(std::uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-  }
-
-  static std::uint16_t free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = loopback(0);
-    socklen_t size = sizeof address;
-    ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    ::close(fd);
-    return ntohs(address.sin_port);
-  }
-
   bool answers() const {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const auto address = loopback(client_port_);
-    const bool connected =
-        ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    ::close(fd);
-    return connected;
+    etcdserverpb::RangeRequest request;
+    request.set_key("is there a leader?");
+    controller::EtcdClient client{{address()}, false};
+    const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds{200};
+    return client.range(request, soon).ok();
   }
 
   const std::vector<std::string> options_;

@@ -2,12 +2,16 @@
 // one transaction. Against a real etcd.
 #include "controller/store/etcd_store.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 #include "controller/store/etcd_client.h"
+#include "controller/store/etcd_layout.h"
 #include "tests/catch.h"
 #include "tests/unit/controller/etcd_server.h"
+#include "tests/unit/controller/proxy.h"
 
 namespace dove::controller {
 namespace {
@@ -15,16 +19,19 @@ namespace {
 using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 
+namespace etcd = ::etcdserverpb;
+using Clock = std::chrono::steady_clock;
+
 struct Opened {
   std::unique_ptr<EtcdStore> store;
   std::shared_ptr<std::atomic<int>> lost = std::make_shared<std::atomic<int>>(0);
 };
 
 // Waits for at most `tries` times 100 ms.
-Opened open(const EtcdServer& server, int tries = 0, const std::string& holder = "one") {
+Opened open_at(const api::Address& address, int tries = 0, const std::string& holder = "one") {
   Opened opened;
   auto left = std::make_shared<int>(tries);
-  auto store = EtcdStore::open({.members = {server.address()},
+  auto store = EtcdStore::open({.members = {address},
                                 .holder = holder,
                                 .wait =
                                     [left](const Error&) {
@@ -33,8 +40,15 @@ Opened open(const EtcdServer& server, int tries = 0, const std::string& holder =
                                     },
                                 .lost = [lost = opened.lost](const Error&) { ++*lost; },
                                 .patience = 1000ms});
+  INFO((store ? "" : store.error().message));
   REQUIRE(store);
   opened.store = *std::move(store);
+  return opened;
+}
+
+Opened open(const EtcdServer& server, int tries = 20, const std::string& holder = "one") {
+  auto opened = open_at(server.address(), tries, holder);
+  REQUIRE(opened.store);
   return opened;
 }
 
@@ -44,23 +58,38 @@ Transaction put(const std::string& key, const std::string& value, std::uint64_t 
 
 // What settle() says once it knows.
 std::optional<std::uint64_t> verdict(Store& store) {
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  const auto deadline = Clock::now() + 30s;
   while (true) {
     const auto settled = store.settle();
     if (settled) return *settled;
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    REQUIRE(Clock::now() < deadline);
     std::this_thread::sleep_for(20ms);
   }
 }
 
-EtcdClient client_of(const EtcdServer& server) { return EtcdClient{{server.address()}, false}; }
+void change(const EtcdServer& server, const etcd::TxnRequest& request) {
+  EtcdClient client{{server.address()}, false};
+  REQUIRE(client.txn(request, Clock::now() + 5s));
+}
+
+void write_by_hand(const EtcdServer& server, const std::string& key, const std::string& value) {
+  etcd::TxnRequest request;
+  etcd_layout::put(request, key, value);
+  change(server, request);
+}
 
 etcd::RangeResponse look(const EtcdServer& server, const std::string& key) {
-  etcd::RangeRequest request;
-  request.set_key(key);
-  const auto response = EtcdClient{{server.address()}, false}.range(request, 2000ms);
+  EtcdClient client{{server.address()}, false};
+  const auto response = client.range(etcd_layout::one(key), Clock::now() + 5s);
   REQUIRE(response);
   return *response;
+}
+
+// As if the controller that has the store had slept for longer than its lease.
+void end_lease(const EtcdServer& server) {
+  etcd::TxnRequest request;
+  etcd_layout::erase(request, etcd_layout::kActiveKey);
+  change(server, request);
 }
 
 TEST_CASE("one controller has the store at a time, and names itself", "[etcd]") {
@@ -105,12 +134,8 @@ TEST_CASE("the next controller has a store at once when the last one ends", "[et
 TEST_CASE("of the openings the last 256 are kept", "[etcd]") {
   const EtcdServer server;
   for (int i = 0; i < 3; ++i) CHECK(open(server).store->openings().size() == std::size_t(i) + 1);
-  etcd::TxnRequest request;
-  auto* write = request.add_success()->mutable_request_put();
   const auto last = look(server, "dove/opening/00000000000000000003");
-  write->set_key("dove/opening/00000000000000000258");
-  write->set_value(last.kvs(0).value());
-  REQUIRE(client_of(server).txn(request, 2000ms));
+  write_by_hand(server, "dove/opening/00000000000000000258", last.kvs(0).value());
   const auto after = open(server);  // number 259: numbers up to 3 are too old
   CHECK(after.store->openings().size() == 5);
   CHECK(look(server, "dove/opening/00000000000000000003").kvs_size() == 0);
@@ -121,14 +146,10 @@ TEST_CASE("who has lost the store commits nothing, says so once, and knows it so
   EtcdServer server;
   auto first = open(server);
   REQUIRE(first.store->commit(put("a", "1")));
+  std::string expected;
   SECTION("another controller has it") {
-    // As if this process had slept for longer than its lease.
-    etcd::TxnRequest request;
-    request.add_success()->mutable_request_delete_range()->set_key("dove/active");
-    auto client = client_of(server);
-    REQUIRE(client.txn(request, 2000ms));
+    end_lease(server);
     auto second = open(server, 0, "two");
-    REQUIRE(second.store != nullptr);
     REQUIRE(second.store->read_all());
     REQUIRE(second.store->commit(put("b", "2")));
     const auto refused = first.store->commit(put("c", "3"));
@@ -137,23 +158,21 @@ TEST_CASE("who has lost the store commits nothing, says so once, and knows it so
     CHECK(refused.error().message.find("another controller (two) has it now") != std::string::npos);
     CHECK(second.store->read_all()->records.size() == 2);
   }
-  SECTION("another one had it for a while") {
-    etcd::TxnRequest request;
-    request.add_success()->mutable_request_delete_range()->set_key("dove/active");
-    REQUIRE(client_of(server).txn(request, 2000ms));
-    {
-      auto second = open(server, 0, "two");
-      REQUIRE(second.store->read_all());
-      REQUIRE(second.store->commit(put("b", "2")));
-    }
+  SECTION("another one had it for a while, and changed something") {
+    end_lease(server);
+    auto second = open(server, 0, "two");
+    REQUIRE(second.store->read_all());
+    REQUIRE(second.store->commit(put("b", "2")));
+    second.store.reset();
+    CHECK_FALSE(first.store->commit(put("c", "3")));
+  }
+  SECTION("another one had it for a while, and changed nothing") {
+    end_lease(server);
+    open(server, 0, "two").store.reset();
     CHECK_FALSE(first.store->commit(put("c", "3")));
   }
   SECTION("somebody has written into it") {
-    etcd::TxnRequest request;
-    auto* write = request.add_success()->mutable_request_put();
-    write->set_key("dove/commit");
-    write->set_value(look(server, "dove/commit").kvs(0).value());
-    REQUIRE(client_of(server).txn(request, 2000ms));
+    write_by_hand(server, "dove/commit", look(server, "dove/commit").kvs(0).value());
     const auto refused = first.store->commit(put("c", "3"));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().message.find("something else") != std::string::npos);
@@ -163,17 +182,34 @@ TEST_CASE("who has lost the store commits nothing, says so once, and knows it so
   CHECK(*first.lost == 1);
 }
 
+TEST_CASE("who does not commit learns too that the store is another's", "[etcd]") {
+  EtcdServer server;
+  auto first = open(server);
+  const auto lease = look(server, "dove/active").kvs(0).lease();
+  end_lease(server);
+  const auto second = open(server, 0, "two");
+  EtcdClient client{{server.address()}, false};
+  REQUIRE(client.revoke_lease(lease, Clock::now() + 5s));
+  const auto deadline = Clock::now() + 20s;
+  while (*first.lost == 0) {
+    REQUIRE(Clock::now() < deadline);
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
 TEST_CASE("a lease that ended while nobody wanted the store is had anew", "[etcd]") {
   EtcdServer server;
   auto first = open(server);
   REQUIRE(first.store->commit(put("a", "1")));
-  const auto active = look(server, "dove/active");
-  REQUIRE(client_of(server).revoke_lease(active.kvs(0).lease(), 2000ms));
+  EtcdClient client{{server.address()}, false};
+  REQUIRE(client.revoke_lease(look(server, "dove/active").kvs(0).lease(), Clock::now() + 5s));
   SECTION("by the next commit") { CHECK(*first.store->commit(put("b", "2")) == 2); }
   SECTION("without one") {
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
-    while (look(server, "dove/active").kvs_size() == 0)
-      REQUIRE(std::chrono::steady_clock::now() < deadline);
+    const auto deadline = Clock::now() + 20s;
+    while (look(server, "dove/active").kvs_size() == 0) {
+      REQUIRE(Clock::now() < deadline);
+      std::this_thread::sleep_for(20ms);
+    }
     CHECK(*first.store->commit(put("b", "2")) == 2);
   }
   CHECK(*first.lost == 0);
@@ -189,10 +225,10 @@ TEST_CASE("a cluster that does not answer: commits are refused, and it is told l
   REQUIRE_FALSE(doubtful);
   CHECK(doubtful.error().code == ErrorCode::kUnavailable);
   CHECK(doubtful.error().message.find(server.address().to_string()) != std::string::npos);
-  const auto began = std::chrono::steady_clock::now();
+  const auto began = Clock::now();
   CHECK(first.store->commit(put("b", "1")).error().code == ErrorCode::kUnavailable);
   CHECK(first.store->settle().error().code == ErrorCode::kUnavailable);
-  CHECK(std::chrono::steady_clock::now() - began < 1s);  // at once, whatever the machine does
+  CHECK(Clock::now() - began < 1s);  // at once, whatever the machine does
   std::optional<std::uint64_t> made;
   SECTION("it goes on") {
     server.go_on();
@@ -225,6 +261,25 @@ TEST_CASE("what was not made when that was told is never made", "[etcd]") {
   CHECK(*first.store->commit(put("a", "3", 1)) == 2);
 }
 
+TEST_CASE("a commit whose answer is lost is told to be made", "[etcd]") {
+  const EtcdServer server;
+  Proxy proxy{server.address()};
+  auto first = open_at(proxy.address());
+  REQUIRE(first.store);
+  REQUIRE(first.store->commit(put("a", "1")));
+  proxy.swallow_answers();
+  const auto doubtful = first.store->commit(put("a", "2", 1));
+  REQUIRE_FALSE(doubtful);
+  CHECK(doubtful.error().code == ErrorCode::kUnavailable);
+  SECTION("at once") {}
+  SECTION("after tries to find out whose answers are lost too") { std::this_thread::sleep_for(4s); }
+  proxy.forward();
+  CHECK(verdict(*first.store) == 2);
+  CHECK(first.store->read_all()->records.at(0).value == "2");
+  CHECK(*first.store->commit(put("a", "3", 2)) == 3);
+  CHECK(*first.lost == 0);
+}
+
 std::vector<Write> many(int count, const std::string& value) {
   std::vector<Write> writes;
   for (int i = 0; i < count; ++i) writes.push_back({"key/" + std::to_string(i), value});
@@ -248,36 +303,71 @@ TEST_CASE("a commit of any size is one step", "[etcd]") {
   CHECK(all->records.size() == writes.size() + 1);
   for (const auto& record : all->records)
     if (record.key != "last") CHECK((record.revision == 2 && record.value == *writes[0].value));
-  CHECK(look(server, "dove/chunk/").kvs_size() == 0);
   CHECK_FALSE(first.store->commit(transaction));  // its preconditions do not hold any more
 }
 
-TEST_CASE("a large commit whose controller ended in the midst of it is whole or not there",
+// What a controller leaves that ends after it has committed, when `moved` chunks are in the
+// records.
+void leave_large_commit(const EtcdServer& server, const std::vector<Write>& writes,
+                        std::size_t moved) {
+  etcd_layout::stored::Commit commit;
+  commit.set_revision(7);
+  commit.set_id("sixteen bytes...");
+  const auto chunks = etcd_layout::chunks_of(writes);
+  commit.set_chunks(static_cast<std::uint32_t>(chunks.size()));
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    write_by_hand(server, etcd_layout::chunk_key(commit.id(), i), chunks[i].SerializeAsString());
+    if (i >= moved) continue;
+    etcd::TxnRequest request;
+    for (const auto& one : chunks[i].writes())
+      etcd_layout::write(request, {one.key(), one.value()}, commit.revision());
+    change(server, request);
+  }
+  write_by_hand(server, "dove/commit", commit.SerializeAsString());
+}
+
+TEST_CASE("a large commit whose controller ended in the midst of it is whole for the next one",
           "[etcd]") {
+  const EtcdServer server;
+  const auto writes = many(250, "v");
+  const auto moved = GENERATE(0U, 1U, 2U, 3U);
+  leave_large_commit(server, writes, moved);
+  const auto next = open(server);
+  const auto all = next.store->read_all();
+  REQUIRE(all);
+  CHECK(all->revision == 7);
+  CHECK(all->records.size() == writes.size());
+  CHECK(std::all_of(all->records.begin(), all->records.end(),
+                    [](const Record& one) { return one.revision == 7 && one.value == "v"; }));
+  CHECK(look(server, etcd_layout::chunk_key("sixteen bytes...", 0)).kvs_size() == 0);
+  CHECK(*next.store->commit(put("key/0", "w", 7)) == 8);
+}
+
+TEST_CASE("a large commit to a cluster that goes away is whole or not there", "[etcd]") {
   EtcdServer server;
   auto first = open(server);
   const auto writes = many(20'000, "v");
-  std::atomic<bool> done = false;
-  std::thread commits{[&] {
-    (void)first.store->commit({{}, writes});
-    done = true;
-  }};
-  // Somewhere in the midst of it; the commit then waits for as long as it has patience.
-  std::this_thread::sleep_for(std::chrono::milliseconds{GENERATE(5, 60, 150, 250)});
+  bool committed = false;
+  std::thread commits{[&] { committed = first.store->commit({{}, writes}).ok(); }};
+  std::this_thread::sleep_for(std::chrono::milliseconds{GENERATE(5, 60, 150)});
   server.end(SIGKILL);
   server.start_again();
-  etcd::TxnRequest request;  // as if the first controller had slept
-  request.add_success()->mutable_request_delete_range()->set_key("dove/active");
-  auto client = client_of(server);
-  REQUIRE(client.txn(request, 2000ms));
-  const auto second = open(server, 5, "two");
   commits.join();
-  // Who of them has it now is chance; whoever reads sees all or nothing.
-  auto& store = second.store ? *second.store : *first.store;
-  const auto all = store.read_all();
+  const auto later = verdict(*first.store);
+  const auto all = first.store->read_all();
   REQUIRE(all);
-  CHECK((all->records.empty() || all->records.size() == writes.size()));
-  CHECK(all->revision == (all->records.empty() ? 0U : 1U));
+  const bool made = committed || later;
+  CHECK(all->records.size() == (made ? writes.size() : 0));
+  CHECK(all->revision == (made ? 1 : 0));
+  CHECK(*first.store->commit(put("next", "x")) == all->revision + 1);
+  CHECK(*first.lost == 0);
+}
+
+// etcdctl on this server.
+void etcdctl(const EtcdServer& server, const std::string& words) {
+  const auto command = "ETCDCTL_API=3 etcdctl --endpoints " + server.address().to_string() + " " +
+                       words + " >/dev/null 2>&1";
+  REQUIRE(std::system(command.c_str()) == 0);
 }
 
 TEST_CASE("a cluster without room refuses, and takes commits again when it has some", "[etcd]") {
@@ -293,19 +383,22 @@ TEST_CASE("a cluster without room refuses, and takes commits again when it has s
   CHECK(commit.error().code == ErrorCode::kSystem);
   CHECK(commit.error().os_error == ENOSPC);
   CHECK_FALSE(*first.store->settle());
-  CHECK(first.store->read_all()->revision == last);
+  CHECK(first.store->read_all()->records.at(0).revision == last);
+  CHECK(open_at(server.address(), 0, "two").store == nullptr);  // it waits as it would else
+  const auto now = look(server, "dove/commit").header().revision();
+  etcdctl(server, "compact " + std::to_string(now));
+  etcdctl(server, "defrag");
+  etcdctl(server, "alarm disarm");
+  CHECK(*first.store->commit(put("a", "b", last)) == last + 1);
+  CHECK(*first.lost == 0);
 }
 
 TEST_CASE("what is damaged or of another schema is refused, and named", "[etcd]") {
   const EtcdServer server;
   { const auto first = open(server); }
-  etcd::TxnRequest request;
-  auto* write = request.add_success()->mutable_request_put();
-  const auto key = GENERATE("dove/store", "dove/commit", "dove/opening/00000000000000000001");
-  write->set_key(key);
-  write->set_value("\xff\xff");
-  auto client = client_of(server);
-  REQUIRE(client.txn(request, 2000ms));
+  const std::string key =
+      GENERATE("dove/store", "dove/commit", "dove/opening/00000000000000000001");
+  write_by_hand(server, key, "\xff\xff");
   const auto opened = EtcdStore::open({.members = {server.address()},
                                        .holder = "two",
                                        .wait = [](const Error&) { return false; },
@@ -318,8 +411,7 @@ TEST_CASE("of several members those that answer are enough for reads and commits
   const EtcdServer server;
   EtcdServer gone;
   gone.end(SIGKILL);
-  std::vector<api::Address> members{gone.address(), server.address()};
-  auto store = EtcdStore::open({.members = members,
+  auto store = EtcdStore::open({.members = {gone.address(), server.address()},
                                 .holder = "one",
                                 .wait = [](const Error&) { return false; },
                                 .lost = [](const Error&) {}});

@@ -27,33 +27,48 @@ class MemoryStore final : public Store {
   Result<std::uint64_t> commit(const Transaction& transaction) override {
     const std::lock_guard lock{mutex_};
     if (fail_with_) return *fail_with_;
+    if (uncertain_) return kNoAnswer;
     for (const auto& [key, revision] : transaction.preconditions) {
       const auto at = records_.find(key);
       if ((at == records_.end() ? 0 : at->second.revision) != revision)
         return Error{ErrorCode::kConflict, "record \"" + key + "\" has changed"};
     }
+    if (silent_) uncertain_ = true;
+    if (silent_ && !made_) return kNoAnswer;
     ++revision_;
-    if (doubtful_) verdict_ = revision_;
     for (const auto& [key, value] : transaction.writes) {
       if (value)
         records_.insert_or_assign(key, Record{key, *value, revision_});
       else
         records_.erase(key);
     }
-    if (doubtful_) return Error{ErrorCode::kUnavailable, "no answer"};
+    if (silent_) return kNoAnswer;
     return revision_;
   }
 
   Result<std::optional<std::uint64_t>> settle() override {
     const std::lock_guard lock{mutex_};
     if (fail_with_) return *fail_with_;
-    return std::exchange(verdict_, {});
+    if (silent_) return kNoAnswer;
+    const bool made = std::exchange(uncertain_, false) && made_;
+    return made ? std::optional{revision_} : std::nullopt;
   }
 
-  // Commits get no answer, but are made.
-  void answer(bool answering) {
+  // From now on: the next commit gets no answer, though it may be made; all after it are refused.
+  void be_silent(bool made) {
     const std::lock_guard lock{mutex_};
-    doubtful_ = !answering;
+    silent_ = true;
+    made_ = made;
+  }
+  // settle() knows.
+  void answer() {
+    const std::lock_guard lock{mutex_};
+    silent_ = false;
+  }
+  // There is nothing left for settle() to tell.
+  bool told() {
+    const std::lock_guard lock{mutex_};
+    return !uncertain_;
   }
   void fail_with(std::optional<Error> error) {
     const std::lock_guard lock{mutex_};
@@ -61,14 +76,17 @@ class MemoryStore final : public Store {
   }
 
  private:
+  inline static const Error kNoAnswer{ErrorCode::kUnavailable, "the store does not answer"};
+
   const std::string id_ = "0123456789abcdef";
   const std::vector<Opening> openings_{{"opening", 0}};
   std::mutex mutex_;
   std::uint64_t revision_ = 0;
   std::map<std::string, Record> records_;
   std::optional<Error> fail_with_;
-  bool doubtful_ = false;
-  std::optional<std::uint64_t> verdict_;
+  bool silent_ = false;
+  bool made_ = false;       // what gets no answer
+  bool uncertain_ = false;  // there is one that settle() has not told of
 };
 
 }  // namespace dove::controller

@@ -44,12 +44,12 @@ struct Etcd {
     return one;
   }
   Etcd() {
-    etcd::TxnRequest all;
+    etcdserverpb::TxnRequest all;
     auto* range = all.add_success()->mutable_request_delete_range();
     range->set_key("dove/");
     range->set_range_end("dove0");
     EtcdClient client{{server().address()}, false};
-    REQUIRE(client.txn(all, std::chrono::seconds{5}));
+    REQUIRE(client.txn(all, std::chrono::steady_clock::now() + std::chrono::seconds{5}));
     store = open();
   }
   std::unique_ptr<EtcdStore> store;
