@@ -29,7 +29,7 @@ def pytest_configure(config):
 
 # Side by side these modules take longest, so they begin first.
 _LONGEST = ["walls", "notify", "restart", "routing", "model", "policy", "mtu", "dad", "model_asked",
-            "underlay", "check_controller", "mtu_flows", "hosts", "wait", "strangers"]
+            "underlay", "etcd", "check_controller", "mtu_flows", "hosts", "wait", "strangers"]
 
 
 def _turn(item):
