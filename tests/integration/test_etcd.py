@@ -3,12 +3,16 @@ Everything is asked of the controller (no network is replicated), so each cold p
 """
 import contextlib
 import itertools
+import shutil
 import threading
 import time
 
+import pytest
 from dovelab import cold, run, traffic, wait_until
 from dovelab.run import CommandFailed
 
+pytestmark = pytest.mark.skipif(not shutil.which("etcd") or not shutil.which("etcdctl"),
+                                reason="no etcd on this machine")
 LAB = {"hosts": ["h1", "h2"], "etcd": 3, "standby": True,
        "dove-controller": ["--replicate-limit", "0", "--host-lease", "8"],
        "tenants": {"red": {"red-net": {"subnets": ["10.1.0.0/16"]}}},
