@@ -1,7 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <future>
+#include <optional>
+#include <thread>
 
+#include "agent/datapath/host_check.h"
 #include "agent/datapath/overlay_devices.h"
 #include "tests/integration/agent/host.h"
 
@@ -315,6 +320,20 @@ TEST_CASE("the end: what is in use stays, and with the last network everything g
   CHECK_FALSE(succeeds("ip link show dvpunt"));
   CHECK(run("nft list ruleset") == "");
   CHECK(run("ip route show type unreachable") == "");
+}
+
+TEST_CASE("one that ends holds the namespace a moment longer: the next one waits for it") {
+  // A process that it was starting when it was killed has its descriptors until it is another
+  // program.
+  enter_fresh_namespace();
+  std::optional<netlink::FileDescriptor> held = *lock_namespace();
+  std::promise<bool> taken;
+  auto after = taken.get_future();
+  std::thread next{[&] { taken.set_value(lock_namespace().ok()); }};  // in this namespace too
+  CHECK(after.wait_for(std::chrono::milliseconds{100}) == std::future_status::timeout);
+  held.reset();
+  next.join();
+  CHECK(after.get());
 }
 
 TEST_CASE("what a host lacks is said") {
