@@ -376,6 +376,7 @@ void Agent::announce(const Announcements::Word& word, std::vector<std::byte> eat
 // --- what the controller says
 
 void Agent::on_session_ready(bool new_store, HostId self) {
+  const bool first = session_.counters().sessions == 1 && saved_.store.store_id.empty();
   self_ = self;
   router_mac_ = session_.info().router_mac;
   applied_ = 0;
@@ -389,11 +390,18 @@ void Agent::on_session_ready(bool new_store, HostId self) {
   learning_.on_session_ready(!incomplete_);
   for (const auto& settings : ports_.networks()) use_settings(settings);
   const auto info = session_.info();
-  journal_.notice("session",
-                  fmt::format("session of host {} (number {}) with controller {}, {}known up to "
-                              "revision {}",
-                              options_.host, static_cast<std::uint32_t>(self), info.controller,
-                              new_store ? "another store than before, " : "", info.store.revision));
+  const auto text =
+      fmt::format("session of host {} (number {}) with controller {}, {}known up to revision {}",
+                  options_.host, static_cast<std::uint32_t>(self), info.controller,
+                  first       ? "the first one, "
+                  : new_store ? "which has another store than before, "
+                              : "",
+                  info.store.revision);
+  // Ports whose endpoints it does not know are lost.
+  if (new_store && !first)
+    journal_.complain("session", text);
+  else
+    journal_.notice("session", text);
   if (watcher_ != nullptr) watcher_->on_session();
   end_turn_soon();
 }

@@ -60,7 +60,12 @@ grpc::Status to_status(const Error& error) {
 }
 
 Error to_error(const grpc::Status& status) {
-  return {to_error_code(status.error_code()), status.error_message()};
+  auto message = status.error_message();
+  // "failed to connect to all addresses; last error: UNKNOWN: ipv4:ADDRESS: Failed to connect to
+  // remote host: Connection refused"
+  if (!is_answer(status) && message.find("last error: ") != std::string::npos)
+    message = message.substr(message.rfind(": ") + 2);
+  return {to_error_code(status.error_code()), std::move(message)};
 }
 
 bool is_answer(const grpc::Status& status) {

@@ -88,10 +88,12 @@ Result<std::unique_ptr<Server>> start_server(grpc::ServerBuilder& builder,
   return std::make_unique<Server>(std::move(rpc), std::move(acceptor), *std::move(listener));
 }
 
-Result<std::shared_ptr<grpc::Channel>> make_channel(const Address& address, bool insecure) {
+Result<std::shared_ptr<grpc::Channel>> make_channel(const Address& address, bool insecure,
+                                                    Messages messages) {
   if (const auto allowed = check_plaintext(address, insecure); !allowed) return allowed.error();
   stop_looking_for_deadlocks();
   grpc::ChannelArguments arguments;
+  if (messages == Messages::kOfAnyLength) arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Else channels to one address share a connection, and its backoff.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

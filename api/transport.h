@@ -6,6 +6,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -48,7 +49,9 @@ Result<std::unique_ptr<Server>> start_server(grpc::ServerBuilder& builder,
                                              std::span<const Address> addresses, bool insecure);
 
 // A channel that connects when it is first used. It ignores proxies of the environment and notices
-// a dead peer by keepalives.
-Result<std::shared_ptr<grpc::Channel>> make_channel(const Address& address, bool insecure);
+// a dead peer by keepalives. Messages are taken up to gRPC's 4 MiB, or of any length.
+enum class Messages : std::uint8_t { kBounded, kOfAnyLength };
+Result<std::shared_ptr<grpc::Channel>> make_channel(const Address& address, bool insecure,
+                                                    Messages messages = Messages::kBounded);
 
 }  // namespace dove::api

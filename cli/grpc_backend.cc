@@ -4,8 +4,11 @@
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <optional>
+#include <utility>
 
 #include "api/status.h"
 #include "cli/backend.h"
@@ -17,6 +20,7 @@ namespace dove::cli {
 namespace {
 
 constexpr std::chrono::seconds kConnectTimeout{5};
+constexpr std::chrono::milliseconds kGreetingTimeout{2000};  // where there is another to try
 constexpr std::chrono::seconds kAnswerTimeout{30};
 constexpr int kLongestMessage = 64 << 20;
 
@@ -37,16 +41,19 @@ class Line {
     channel_.reset();
     if (!addresses_) return addresses_.error();
     std::string failures;
+    std::optional<std::pair<int, std::string>> silent;
     for (const auto& address : *addresses_) {
       const auto fd = dial(address, kConnectTimeout);
-      where_ = address.to_string();
-      if (fd) {
-        channel_ = channel_on(*fd);
-        fd_ = *fd;
-        return {};
+      if (fd && (addresses_->size() == 1 || greets(*fd))) {
+        if (silent) ::close(silent->first);
+        return use(*fd, address.to_string());
       }
-      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", where_, fd.error().message);
+      if (fd && silent) ::close(*fd);
+      if (fd && !silent) silent.emplace(*fd, address.to_string());
+      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", address.to_string(),
+                              fd ? "silent" : fd.error().message);
     }
+    if (silent) return use(silent->first, silent->second);  // it may be slow
     return Error{ErrorCode::kUnavailable, fmt::format("cannot reach {} at {}", daemon_, failures)};
   }
 
@@ -77,6 +84,20 @@ class Line {
   }
 
  private:
+  // A server says its settings first (RFC 9113, 3.4). The kernel connects for a process that is
+  // stopped, too.
+  static bool greets(int fd) {
+    pollfd polled{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&polled, 1, static_cast<int>(kGreetingTimeout.count())) > 0;
+  }
+
+  Status use(int fd, std::string where) {
+    channel_ = channel_on(fd);
+    fd_ = fd;
+    where_ = std::move(where);
+    return {};
+  }
+
   // A daemon closes what has been idle for long.
   bool is_hung_up() const {
     pollfd socket{.fd = fd_, .events = POLLRDHUP, .revents = 0};

@@ -83,8 +83,16 @@ Result<Action> parse_in(const Object& object, Words& words) {
   }
   if (words.empty()) return parse_default(object, words);
   const auto word = words.take();
-  for (const auto& command : object.commands)
-    if (matches(word, command.names)) return parse_with(command, word, object, words);
+  for (const auto& command : object.commands) {
+    if (!matches(word, command.names)) continue;
+    // As with ip, but what has that name can be seen and deleted.
+    const bool names = matches("del", command.names) || matches("show", command.names);
+    if (!names && words.size() == 1 && words.peek() == kHelp) {
+      words.take();
+      return help_of(object, words);
+    }
+    return parse_with(command, word, object, words);
+  }
   if (abbreviates(word, kHelp)) return help_of(object, words);
   return unknown_command(word, object);
 }
@@ -123,8 +131,11 @@ Result<Action> parse_command(std::span<const std::string> all) {
     return unsupported(std::string{first_name(object->names)}, meant_object(word));
   }
   if (!abbreviates(word, kHelp)) return unknown_object(word);
-  if (const auto finished = words.finish(); !finished) return finished.error();
-  return print(usage());
+  if (words.empty()) return print(usage());
+  const auto about = words.take();
+  for (const auto* object : kObjects)
+    if (!object->usage.empty() && matches(about, object->names)) return help_of(*object, words);
+  return unknown_object(about);
 }
 
 Action unsupported(std::string what, std::string_view meant) {

@@ -34,6 +34,8 @@ constexpr std::array kRows{
         sizes<&ControllerSizes::sessions>},
     Row{"", gauge("dove_controller_interest_keys", "Addresses whose changes hosts are told of."),
         sizes<&ControllerSizes::interest>},
+    Row{"", gauge("dove_controller_store_up", "Whether the store takes commits: 1 or 0."),
+        sizes<&ControllerSizes::store_up>},
     Row{"", total("dove_controller_commits_total", "Commits to the store."),
         registry<&RegistryCounters::commits>},
     Row{"", total("dove_controller_store_errors_total", "Commits that the store refused."),

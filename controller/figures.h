@@ -58,6 +58,7 @@ struct ControllerSizes {
   std::size_t sessions = 0;
   std::size_t interest = 0;  // keys that agents are told the changes of
   std::uint64_t revision = 0;
+  std::size_t store_up = 1;  // it takes commits
 };
 
 struct FigureSources {

@@ -92,10 +92,11 @@ Result<std::unique_ptr<api::MetricsServer>> serve_metrics(const Options& options
   return api::MetricsServer::open(*options.metrics, options.insecure, collect);
 }
 
-std::string this_process() {
+std::string this_process(const Options& options) {
   std::array<char, HOST_NAME_MAX + 1> name{};
   ::gethostname(name.data(), name.size() - 1);
-  return fmt::format("{}, process {}", name.data(), ::getpid());
+  return fmt::format("process {} of {}, at {}", ::getpid(), name.data(),
+                     options.listen.back().to_string());
 }
 
 // Null: a signal came while it waited for the cluster, or for another controller to end. The one
@@ -105,7 +106,8 @@ Result<std::unique_ptr<Store>> open_etcd(const Options& options, const sigset_t&
   std::string said;
   const auto wait = [&](const Error& why) {
     constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 300'000'000};
-    const auto text = "waiting for the store: " + why.message;
+    const auto text =
+        (why.code == ErrorCode::kConflict ? "standing by: " : "waiting: ") + why.message;
     if (why.code != ErrorCode::kConflict)
       journal.complain("waiting", text);
     else if (said != text)
@@ -118,12 +120,21 @@ Result<std::unique_ptr<Store>> open_etcd(const Options& options, const sigset_t&
     lost = true;
     ::kill(::getpid(), SIGTERM);
   };
+  const auto reached = [&](const Status& status) {
+    if (status)
+      journal.info("the store answers again");
+    else
+      journal.error(status.error().message +
+                    ": changes are refused until it answers, all else goes on");
+  };
   auto store = EtcdStore::open({.members = options.etcd,
                                 .insecure = options.insecure,
-                                .holder = this_process(),
+                                .holder = this_process(options),
                                 .wait = wait,
-                                .lost = end});
+                                .lost = end,
+                                .reached = reached});
   if (!store) return store.error();
+  if (*store && !said.empty()) journal.info("this controller has the store now");
   return std::unique_ptr<Store>{*std::move(store)};
 }
 
@@ -163,7 +174,8 @@ Status serve(const Options& options, const sigset_t& signals, api::Journal& jour
 
   int signal = 0;
   sigwait(&signals, &signal);
-  journal.info(fmt::format("stopping: {}", strsignal(signal)));
+  journal.info(
+      fmt::format("stopping: {}", lost ? "started again, it stands by" : strsignal(signal)));
   sessions.stop_waiting();
   (*server)->stop_listening();
   sessions.end_all({ErrorCode::kUnavailable, "the controller is stopping"});

@@ -54,7 +54,7 @@ void describe(CLI::App& app, Words& words) {
       ->type_name("MAC")
       ->capture_default_str();
   app.add_option("--replicate-limit", words.replicate_limit,
-                 "Endpoints up to which hosts get a network as a whole, 0 to 16384")
+                 "Endpoints up to which hosts get a network as a whole, 0 to 12288")
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--host-lease", words.host_lease,

@@ -350,6 +350,7 @@ FigureSources Registry::do_figures() const {
   sessions_.add_figures(all);
   auto& sizes = all.sizes;
   sizes.revision = revision_;
+  sizes.store_up = store_.takes_commits() ? 1 : 0;
   sizes.tenants = state_.tenants().size();
   sizes.networks = state_.networks().size();
   sizes.policies = state_.policies().size();

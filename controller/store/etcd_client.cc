@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "api/status.h"
 #include "api/transport.h"
 
 namespace dove::controller {
@@ -17,21 +18,23 @@ constexpr std::chrono::milliseconds kBetweenRounds{50};
 constexpr const char* kRequireLeader =
     "hasleader";  // metadata of etcd's: no answer from a minority
 
-// Whether etcd has considered the request and refused it. All else (no connection, no leader, no
-// answer in time) leaves open what became of it.
-bool is_refusal(grpc::StatusCode code) {
-  switch (code) {
+// Its quota: an alarm that an operator takes off.
+bool is_full(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
+         status.error_message().find("space") != std::string::npos;
+}
+
+// Whether the cluster has considered the request and refused it. All else (no connection, no
+// leader, no answer in time, a member that is no etcd or has too much to do) leaves open what
+// becomes of it, there or at another member.
+bool is_refusal(const grpc::Status& status) {
+  switch (status.error_code()) {
     case grpc::StatusCode::INVALID_ARGUMENT:
     case grpc::StatusCode::NOT_FOUND:
     case grpc::StatusCode::OUT_OF_RANGE:
-    case grpc::StatusCode::FAILED_PRECONDITION:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-    case grpc::StatusCode::PERMISSION_DENIED:
-    case grpc::StatusCode::UNAUTHENTICATED:
-    case grpc::StatusCode::UNIMPLEMENTED:
       return true;
     default:
-      return false;
+      return is_full(status);
   }
 }
 
@@ -41,13 +44,7 @@ Error refusal(const std::string& where, const grpc::Status& status) {
     case grpc::StatusCode::NOT_FOUND:
       return {ErrorCode::kNotFound, text};
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      // Its quota (an alarm that an operator takes off), or too many requests at a time.
-      if (status.error_message().find("space") != std::string::npos)
-        return {ErrorCode::kSystem, text, ENOSPC};
-      return {ErrorCode::kSystem, text, EAGAIN};
-    case grpc::StatusCode::PERMISSION_DENIED:
-    case grpc::StatusCode::UNAUTHENTICATED:
-      return {ErrorCode::kDenied, text};
+      return {ErrorCode::kSystem, text, ENOSPC};
     default:
       return {ErrorCode::kSystem, text, EPROTO};
   }
@@ -55,7 +52,9 @@ Error refusal(const std::string& where, const grpc::Status& status) {
 
 std::string reason(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return "no answer";
-  return status.error_message().empty() ? "no reason given" : status.error_message();
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) return "it is no etcd";
+  const auto message = api::to_error(status).message;
+  return message.empty() ? "no reason given" : message;
 }
 
 }  // namespace
@@ -76,7 +75,7 @@ Result<std::shared_ptr<EtcdClient::Member>> EtcdClient::connected(std::size_t at
   const std::lock_guard lock{mutex_};
   auto& member = members_[at];
   if (!member) {
-    const auto channel = api::make_channel(addresses_[at], insecure_);
+    const auto channel = api::make_channel(addresses_[at], insecure_, api::Messages::kOfAnyLength);
     if (!channel) return channel.error();
     member = std::make_shared<Member>(*channel);
   }
@@ -109,7 +108,7 @@ Status EtcdClient::call(Deadline deadline, std::chrono::milliseconds each, const
     context.AddMetadata(kRequireLeader, "true");
     const auto status = call(**member, context);
     if (status.ok()) return {};
-    if (is_refusal(status.error_code())) {
+    if (is_refusal(status)) {
       auto error = refusal(where, status);
       if (tries > 1) error.code = ErrorCode::kUnavailable;  // an earlier try may yet succeed
       return error;
@@ -130,6 +129,7 @@ Result<etcdserverpb::RangeResponse> EtcdClient::range(const etcdserverpb::RangeR
     return member.kv->Range(&context, request, &response);
   });
   if (!status) return status.error();
+  if (auto same = check_cluster(response.header().cluster_id()); !same) return same.error();
   return response;
 }
 
@@ -140,7 +140,15 @@ Result<etcdserverpb::TxnResponse> EtcdClient::txn(const etcdserverpb::TxnRequest
     return member.kv->Txn(&context, request, &response);
   });
   if (!status) return status.error();
+  if (auto same = check_cluster(response.header().cluster_id()); !same) return same.error();
   return response;
+}
+
+Status EtcdClient::check_cluster(std::uint64_t id) {
+  const std::lock_guard lock{mutex_};
+  if (cluster_ == 0) cluster_ = id;
+  if (cluster_ == id) return {};
+  return Error{ErrorCode::kSystem, "store etcd: the members are of different clusters", EPROTO};
 }
 
 Status EtcdClient::compact(std::int64_t revision, Deadline deadline) {

@@ -50,6 +50,7 @@ class EtcdClient {
   using Call = std::function<grpc::Status(const Member&, grpc::ClientContext&)>;
   Status call(Deadline deadline, std::chrono::milliseconds each, const Call& call);
   Result<std::shared_ptr<Member>> connected(std::size_t at);
+  Status check_cluster(std::uint64_t id);
   void disconnect(std::size_t at, const std::shared_ptr<Member>& failed);
 
   const std::vector<api::Address> addresses_;
@@ -57,6 +58,7 @@ class EtcdClient {
   std::mutex mutex_;                              // what follows; not held during a request
   std::vector<std::shared_ptr<Member>> members_;  // null: not connected
   std::size_t current_ = 0;
+  std::uint64_t cluster_ = 0;  // 0: nobody has answered yet
 };
 
 }  // namespace dove::controller

@@ -25,11 +25,14 @@ using Clock = std::chrono::steady_clock;
 using Deadline = EtcdClient::Deadline;
 
 constexpr std::uint64_t kOpeningsKept = 256;
-// Of one answer. gRPC takes 4 MiB; records are a few KiB at most.
-constexpr std::int64_t kPage = 256;
+// Records of one answer, each of at most 1.5 MiB.
+constexpr std::int64_t kPage = 128;
 constexpr auto kShortPatience = 1500ms;  // of what is tried again soon
 constexpr auto kLeaseInterval = std::chrono::milliseconds{EtcdStore::kLease} / 5;
 constexpr auto kLookInterval = 500ms;
+// As dovectl(8) tells of it.
+constexpr const char* kUnknownOutcome =
+    "; the outcome is unknown: the command may have been carried out, and may be given again";
 constexpr std::chrono::minutes kBetweenCompactions{5};
 
 Error damaged(std::string_view key) {
@@ -37,8 +40,12 @@ Error damaged(std::string_view key) {
 }
 
 Error in_use(const rpc::KeyValue& active) {
+  const bool for_ever = active.create_revision() != 0 && active.lease() == 0;
   return {ErrorCode::kConflict,
-          fmt::format("store etcd: it is in use by another controller ({})", active.value())};
+          fmt::format("store etcd: it is in use by another controller ({}){}", active.value(),
+                      for_ever ? fmt::format(", which no controller has written: delete the key {}",
+                                             kActiveKey)
+                               : "")};
 }
 
 bool is_full(const Error& error) { return error.os_error == ENOSPC; }
@@ -59,6 +66,7 @@ class EtcdStore::Cluster {
   const std::vector<Opening>& openings() const noexcept { return openings_; }
   Result<Snapshot> read_all();
   Result<std::uint64_t> commit(const Transaction& transaction);
+  bool takes_commits() const noexcept { return reached_ && closed().ok(); }
   Result<std::optional<std::uint64_t>> settle();
 
  private:
@@ -83,6 +91,7 @@ class EtcdStore::Cluster {
   Status take_free(Deadline deadline);
   Status read_commit();
   Status note_opening();
+  Result<Snapshot> read_records();
   Status each_page(const char* prefix, const std::function<Status(const rpc::KeyValue&)>& visit);
 
   Result<rpc::TxnResponse> send(const rpc::TxnRequest& changes, Deadline deadline);
@@ -91,7 +100,7 @@ class EtcdStore::Cluster {
                                Deadline deadline);
   Result<Written> recognise(const rpc::TxnResponse& refused);
   Status look_again(Deadline deadline);
-  Error lose(const rpc::KeyValue& active);
+  Error lose(const rpc::TxnResponse& refused);
 
   Result<stored::Commit> commit_after(const stored::Commit& last, std::uint64_t more) const;
   Status check(const Transaction& transaction) const;
@@ -115,8 +124,9 @@ class EtcdStore::Cluster {
   std::string id_;
   std::vector<Opening> openings_;
 
-  std::atomic<std::int64_t> lease_ = 0;    // 0: none
-  std::atomic<std::int64_t> ended_ = 0;    // a lease that is no more
+  std::atomic<std::int64_t> lease_ = 0;  // 0: none
+  std::atomic<std::int64_t> ended_ = 0;  // a lease that is no more
+  std::atomic<bool> reached_ = true;
   std::atomic<std::int64_t> written_ = 0;  // of "commit", by etcd's revision; 0: there is none
 
   std::mutex work_;  // held during all requests but the lease's; what follows, and written_
@@ -126,6 +136,7 @@ class EtcdStore::Cluster {
   std::vector<std::string> tried_;  // ids of commits asked for since, of which one may be made
   std::unordered_map<std::string, std::uint64_t> revisions_;  // of the records
   std::optional<Doubt> doubt_;
+  std::optional<Snapshot> first_;  // until it is asked for
 
   mutable std::mutex mutex_;  // never held for long; what follows
   Phase phase_ = Phase::kOpening;
@@ -179,7 +190,11 @@ Status EtcdStore::Cluster::try_open() {
   if (auto status = take(); !status) return status;
   if (auto status = find_store(); !status) return status;
   if (auto status = read_commit(); !status) return status;
-  return note_opening();
+  if (auto status = note_opening(); !status) return status;
+  auto all = read_records();
+  if (!all) return all.error();
+  first_ = *std::move(all);
+  return {};
 }
 
 // Makes the store this controller's. kConflict: another one has it. Who waits only reads.
@@ -313,11 +328,18 @@ Status EtcdStore::Cluster::each_page(const char* prefix,
   }
 }
 
+// The first one is what has been read while it could still be waited for.
 Result<Snapshot> EtcdStore::Cluster::read_all() {
   const std::lock_guard lock{work_};
+  auto first = std::exchange(first_, {});
+  if (first && first->revision == last_.revision()) return *std::move(first);
   if (last_.chunks() != 0) {  // in part not in the records
     if (auto status = finish(patient()); !status) return status.error();
   }
+  return read_records();
+}
+
+Result<Snapshot> EtcdStore::Cluster::read_records() {
   Snapshot snapshot{last_.revision(), {}};
   revisions_.clear();
   const auto status = each_page(kRecords, [&](const rpc::KeyValue& kv) -> Status {
@@ -366,7 +388,7 @@ Result<rpc::TxnResponse> EtcdStore::Cluster::send(const rpc::TxnRequest& changes
 Status EtcdStore::Cluster::send_or_lose(const rpc::TxnRequest& changes, Deadline deadline) {
   const auto response = send(changes, deadline);
   if (!response) return response.error();
-  return response->succeeded() ? Status{} : Status{lose(shown(*response, 0))};
+  return response->succeeded() ? Status{} : Status{lose(*response)};
 }
 
 // Makes the changes and this the last commit, at once. Asked again after kUnavailable, with another
@@ -401,8 +423,7 @@ Result<EtcdStore::Cluster::Written> EtcdStore::Cluster::recognise(const rpc::Txn
   const auto found = shown(refused, 1);
   stored::Commit last;
   if (!last.ParseFromString(found.value())) return damaged(kCommitKey);
-  if (std::find(tried_.begin(), tried_.end(), last.id()) == tried_.end())
-    return lose(shown(refused, 0));
+  if (std::find(tried_.begin(), tried_.end(), last.id()) == tried_.end()) return lose(refused);
   written_ = found.mod_revision();
   last_bytes_ = found.value();
   last_ = last;
@@ -420,12 +441,14 @@ Status EtcdStore::Cluster::look_again(Deadline deadline) {
   return written ? Status{} : Status{written.error()};
 }
 
-Error EtcdStore::Cluster::lose(const rpc::KeyValue& active) {
-  const auto why = active.lease() == lease_ && active.create_revision() != 0
-                       ? "something else than a controller has changed it"
-                   : active.value().empty()
-                       ? std::string{"another controller has had it meanwhile"}
-                       : fmt::format("another controller ({}) has it now", active.value());
+Error EtcdStore::Cluster::lose(const rpc::TxnResponse& refused) {
+  const auto active = shown(refused, 0);
+  const auto why =
+      written_ != 0 && shown(refused, 1).create_revision() == 0 ? "what was in it is gone"
+      : active.lease() == lease_ && active.create_revision() != 0
+          ? "something else than a controller has changed it"
+      : active.value().empty() ? std::string{"another controller has had it meanwhile"}
+                               : fmt::format("another controller ({}) has it now", active.value());
   Error error{ErrorCode::kUnavailable, "store etcd: " + why};
   {
     const std::lock_guard lock{mutex_};
@@ -470,8 +493,7 @@ Result<std::uint64_t> EtcdStore::Cluster::commit(const Transaction& transaction)
     if (status.error().code != ErrorCode::kUnavailable) return status.error();
     doubt_ = Doubt{*commit, transaction.writes};
     enter(Phase::kUndecided, status.error().message);
-    return Error{ErrorCode::kUnavailable,
-                 status.error().message + "; it is not known whether the change was made"};
+    return Error{ErrorCode::kUnavailable, status.error().message + kUnknownOutcome};
   }
   made(*commit, transaction.writes);
   if (const auto finished = finish(patient()); !finished)
@@ -553,7 +575,7 @@ Result<std::optional<std::uint64_t>> EtcdStore::Cluster::settle() {
 Status EtcdStore::Cluster::closed() const {
   const std::lock_guard lock{mutex_};
   if (phase_ == Phase::kOpen && !verdict_) return {};
-  return Error{ErrorCode::kUnavailable, trouble_};
+  return Error{ErrorCode::kUnavailable, trouble_ + "; nothing was changed"};
 }
 
 void EtcdStore::Cluster::enter(Phase phase, const std::string& trouble) {
@@ -567,6 +589,7 @@ void EtcdStore::Cluster::enter(Phase phase, const std::string& trouble) {
 
 void EtcdStore::Cluster::keep_lease() {
   auto rest = kLeaseInterval;
+  auto answered = Clock::now();
   std::unique_lock lock{mutex_};
   while (!wake_.wait_for(lock, rest, [this] { return stopping_; })) {
     const auto lease = lease_.load();
@@ -576,6 +599,9 @@ void EtcdStore::Cluster::keep_lease() {
     const auto kept = client_.keep_lease(lease, soon());
     if (!kept) rest = 20ms;
     if (!kept && kept.error().code == ErrorCode::kNotFound) ended_ = lease;
+    if (kept || kept.error().code != ErrorCode::kUnavailable) answered = Clock::now();
+    const bool reached = Clock::now() - answered < kLease;
+    if (reached_.exchange(reached) != reached) setup_.reached(reached ? Status{} : kept);
     lock.lock();
   }
 }
@@ -657,6 +683,7 @@ Result<Snapshot> EtcdStore::read_all() { return cluster_->read_all(); }
 Result<std::uint64_t> EtcdStore::commit(const Transaction& transaction) {
   return cluster_->commit(transaction);
 }
+bool EtcdStore::takes_commits() const noexcept { return cluster_->takes_commits(); }
 Result<std::optional<std::uint64_t>> EtcdStore::settle() { return cluster_->settle(); }
 
 }  // namespace dove::controller

@@ -10,8 +10,9 @@
 //   chunk/N               a part of a commit too large for one transaction of etcd's (N: 8 digits)
 //
 // Each change is made on the condition that "active" is this controller's and that "commit" is what
-// it saw last, and opening the store is a commit too: whoever has lost the store, and a request that
-// comes late, change nothing. A commit is confirmed when a majority of the members has it on disk. Revisions are the store's own count.
+// it saw last, and opening the store is a commit too: whoever has lost the store, and a request
+// that comes late, change nothing. A commit is confirmed when a majority of the members has it on
+// disk. Revisions are the store's own count.
 //
 // When nobody answers for Setup::patience, it is not known whether the commit was made: it ends
 // with kUnavailable, and so does every one after it, at once, until the cluster has answered; then
@@ -49,6 +50,8 @@ class EtcdStore final : public Store {
     // Once, from the store's thread or commit(): another controller has the store now, or somebody
     // has changed it. All that is known of it may be wrong, and no commit succeeds any more.
     std::function<void(const Error& why)> lost;
+    // From the store's thread: no member has answered for kLease; or one answers again.
+    std::function<void(const Status& status)> reached = [](const Status&) {};
     std::chrono::milliseconds patience = kPatience;
   };
 
@@ -61,6 +64,7 @@ class EtcdStore final : public Store {
   const std::vector<Opening>& openings() const noexcept override;
   Result<Snapshot> read_all() override;
   Result<std::uint64_t> commit(const Transaction& transaction) override;
+  bool takes_commits() const noexcept override;
   Result<std::optional<std::uint64_t>> settle() override;
 
  private:

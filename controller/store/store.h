@@ -93,6 +93,9 @@ class Store {
   // it later. Thread-safe.
   virtual Result<std::uint64_t> commit(const Transaction& transaction) = 0;
 
+  // Whether commits are made now, as far as is known. Any thread.
+  virtual bool takes_commits() const noexcept { return true; }
+
   // What became of the commit that ended with kUnavailable first: its revision, or nothing when it
   // was not made and will not be. kUnavailable while that is not known. Does not block. Commits
   // succeed again once it has been told.

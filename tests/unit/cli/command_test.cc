@@ -383,9 +383,10 @@ TEST_CASE("check says what differs, and its status whether anything is left", "[
   CHECK(run_line(backend, "check").exit == Exit::kRefused);
 }
 
-TEST_CASE("help is JSON too, and takes no word", "[cli]") {
+TEST_CASE("help is had everywhere, is JSON too, and takes no word more", "[cli]") {
   FakeBackend backend;
-  for (const std::string line : {"help", "tenant help", "join help", "monitor help"}) {
+  for (const std::string line : {"help", "tenant help", "join help", "monitor help", "help tenant",
+                                 "help net", "tenant add help", "network set help", "port add help"}) {
     INFO(line);
     const auto shown = run_line(backend, line).out;
     CHECK(shown.starts_with("Usage: "));
@@ -393,7 +394,9 @@ TEST_CASE("help is JSON too, and takes no word", "[cli]") {
     CHECK(json.exit == Exit::kDone);
     CHECK(nlohmann::json::parse(json.out) == nlohmann::json{{{"usage", shown}}});
   }
-  CHECK(wrong("help tenant") == "Error: argument \"tenant\" is wrong: nothing is expected here");
+  CHECK(run_line(backend, "tenant add help").out == run_line(backend, "help tenant").out);
+  CHECK(wrong("help tenant me") == "Error: argument \"me\" is wrong: nothing is expected here");
+  CHECK(wrong("help tenat").find("Did you mean \"tenant\"?") != std::string::npos);
   CHECK(wrong("tenant help me") == "Error: argument \"me\" is wrong: nothing is expected here");
 }
 

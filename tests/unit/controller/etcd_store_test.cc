@@ -2,6 +2,8 @@
 // one transaction. Against a real etcd.
 #include "controller/store/etcd_store.h"
 
+#include <grpcpp/server_builder.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -407,11 +409,28 @@ TEST_CASE("what is damaged or of another schema is refused, and named", "[etcd]"
   CHECK(opened.error().message.find(key) != std::string::npos);
 }
 
+TEST_CASE("records may be as long as etcd takes them, however many there are", "[etcd]") {
+  const EtcdServer server;
+  auto first = open(server);
+  for (int i = 0; i < 20; ++i)  // 20 MB, which an answer of many records has to hold
+    REQUIRE(first.store->commit(put("key" + std::to_string(i), std::string(1'000'000, 'v'))));
+  first.store.reset();
+  CHECK(open(server).store->read_all()->records.size() == 20);
+}
+
 TEST_CASE("of several members those that answer are enough for reads and commits", "[etcd]") {
   const EtcdServer server;
-  EtcdServer gone;
-  gone.end(SIGKILL);
-  auto store = EtcdStore::open({.members = {gone.address(), server.address()},
+  api::Address other{.kind = api::Address::Kind::kTcp, .host = "127.0.0.1", .port = free_port()};
+  std::unique_ptr<grpc::Server> no_etcd;
+  SECTION("one is not there") {}
+  SECTION("one is something else") {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    no_etcd = builder.BuildAndStart();
+    other.port = static_cast<std::uint16_t>(port);
+  }
+  auto store = EtcdStore::open({.members = {other, server.address()},
                                 .holder = "one",
                                 .wait = [](const Error&) { return false; },
                                 .lost = [](const Error&) {}});
