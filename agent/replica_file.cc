@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <asio/post.hpp>
-#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -16,6 +15,7 @@
 #include "agent/session_message.h"
 #include "api/convert.h"
 #include "core/hash.h"
+#include "core/hex.h"
 #include "core/scheduling.h"
 
 namespace dove::agent {
@@ -34,12 +34,6 @@ std::uint64_t checksum(std::string_view text) {
   return hash_bytes(std::as_bytes(std::span{text.data(), text.size()}));
 }
 
-std::string hex(std::string_view bytes) {
-  std::string text = "0x";
-  for (const char c : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return text;
-}
-
 Error damaged(std::string_view what) {
   return {ErrorCode::kInvalid, fmt::format("it is damaged: {}", what)};
 }
@@ -56,25 +50,12 @@ std::string format_replica(const SavedReplica& saved) {
   const auto body = message.SerializeAsString();
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(saved.at.time_since_epoch()).count();
-  return fmt::format("{} {} {} {} {:x}\n", kMagic, kVersion, hex(saved.store_id), seconds,
+  return fmt::format("{} {} {} {} {:x}\n", kMagic, kVersion, "0x" + to_hex(saved.store_id), seconds,
                      checksum(body)) +
          body;
 }
 
 namespace {
-
-std::optional<std::string> from_hex(std::string_view text) {
-  if (text.size() % 2 != 0 || !text.starts_with("0x")) return std::nullopt;
-  std::string bytes;
-  for (std::size_t i = 2; i < text.size(); i += 2) {
-    unsigned value = 0;
-    const auto* const end = text.data() + i + 2;
-    const auto [stop, error] = std::from_chars(text.data() + i, end, value, 16);
-    if (error != std::errc{} || stop != end) return std::nullopt;
-    bytes += static_cast<char>(value);
-  }
-  return bytes;
-}
 
 struct Head {
   std::string magic;
@@ -101,7 +82,7 @@ Result<SavedReplica> parse_replica(std::string_view text) {
     return Error{ErrorCode::kInvalid,
                  fmt::format("it does not begin with \"{} {}\"", kMagic, kVersion)};
   const auto body = text.substr(line + 1);
-  const auto store = from_hex(head->store);
+  const auto store = head->store.starts_with("0x") ? from_hex(head->store.substr(2)) : std::nullopt;
   v1::Replica message;
   if (checksum(body) != head->sum || !store) return damaged("its checksum is another");
   if (!message.ParseFromArray(body.data(), static_cast<int>(body.size())))

@@ -27,6 +27,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/state_file.h"
+#include "core/hex.h"
 #include "core/name.h"
 
 namespace dove::agent {
@@ -36,30 +37,6 @@ using Json = nlohmann::json;
 using Problems = std::vector<std::string>;
 
 constexpr int kVersion = 1;
-
-std::string to_hex(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return text;
-}
-
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
-  return std::nullopt;
-}
-
-std::optional<std::string> from_hex(std::string_view text) {
-  if (text.size() % 2 != 0) return std::nullopt;
-  std::string bytes;
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const auto high = hex_digit(text[i]);
-    const auto low = hex_digit(text[i + 1]);
-    if (!high || !low) return std::nullopt;
-    bytes += static_cast<char>(*high << 4U | *low);
-  }
-  return bytes;
-}
 
 // Reads the members of one object. The first thing that is not as it should be is remembered; the
 // caller tests once, at the end. An optional member may be left out.

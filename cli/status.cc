@@ -4,6 +4,7 @@
 
 #include "cli/object.h"
 #include "cli/records.h"
+#include "core/hex.h"
 
 namespace dove::cli {
 namespace {
@@ -20,13 +21,6 @@ Result<Action> parse_show(Words& words) {
 }
 
 constexpr std::array kCommands{Command{"show list lst", parse_show}};
-
-std::string hex(const std::string& bytes) {
-  std::string out;
-  for (const char c : bytes)
-    out += fmt::format("{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-  return out;
-}
 
 Value::List notes(const v1::StatusReply& status) {
   return {status.notes().begin(), status.notes().end()};
@@ -56,7 +50,7 @@ Record to_record(const v1::StatusReply& status) {
       {.key = "connected", .value = status.connected(), .color = color, .column = 3},
       {.key = "session_age_ms", .value = status.session_age_ms(), .word = "session-age-ms"},
       {.key = "store_id",
-       .value = or_null(hex(status.store_id())),
+       .value = or_null(to_hex(status.store_id())),
        .word = "store-id",
        .level = Level::kDetails},
       {.key = "revision", .value = status.revision(), .level = Level::kDetails},

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "core/hex.h"
+
 namespace dove::controller::etcd_layout {
 namespace {
 
@@ -16,12 +18,6 @@ std::size_t size_of(const Write& write) {
   return write.key.size() + (write.value ? write.value->size() : 0);
 }
 
-std::string hex(std::string_view bytes) {
-  std::string text;
-  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  return text;
-}
-
 }  // namespace
 
 std::string number_key(std::string_view prefix, std::uint64_t number) {
@@ -29,7 +25,7 @@ std::string number_key(std::string_view prefix, std::uint64_t number) {
 }
 
 std::string chunk_key(const std::string& commit_id, std::uint64_t number) {
-  return number_key(kChunks + hex(commit_id) + "/", number);
+  return number_key(kChunks + to_hex(commit_id) + "/", number);
 }
 
 std::string end_of(std::string prefix) {

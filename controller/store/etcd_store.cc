@@ -110,6 +110,7 @@ class EtcdStore::Cluster {
   Status finish(Deadline deadline);
   Status move_chunk(const std::string& key, Deadline deadline);
 
+  bool is_open() const;
   Status closed() const;
   void enter(Phase phase, const std::string& trouble = {});
   void keep_lease();
@@ -572,6 +573,11 @@ Result<std::optional<std::uint64_t>> EtcdStore::Cluster::settle() {
   return std::exchange(verdict_, {}).value_or(std::nullopt);
 }
 
+bool EtcdStore::Cluster::is_open() const {
+  const std::lock_guard lock{mutex_};
+  return phase_ != Phase::kOpening;
+}
+
 Status EtcdStore::Cluster::closed() const {
   const std::lock_guard lock{mutex_};
   if (phase_ == Phase::kOpen && !verdict_) return {};
@@ -601,7 +607,9 @@ void EtcdStore::Cluster::keep_lease() {
     if (!kept && kept.error().code == ErrorCode::kNotFound) ended_ = lease;
     if (kept || kept.error().code != ErrorCode::kUnavailable) answered = Clock::now();
     const bool reached = Clock::now() - answered < kLease;
-    if (reached_.exchange(reached) != reached) setup_.reached(reached ? Status{} : kept);
+    // Whoever still waits for the store says so itself.
+    if (is_open() && reached_.exchange(reached) != reached)
+      setup_.reached(reached ? Status{} : kept);
     lock.lock();
   }
 }

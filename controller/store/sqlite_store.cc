@@ -16,6 +16,7 @@
 #include <mutex>
 
 #include "controller/store/random_id.h"
+#include "core/hex.h"
 
 namespace dove::controller {
 namespace {
@@ -107,12 +108,6 @@ Result<Descriptor> lock(const std::string& path) {
     return Error{ErrorCode::kConflict,
                  fmt::format("store \"{}\" is in use by another controller", path)};
   return fd;
-}
-
-std::string hex(std::string_view bytes) {
-  std::string text;
-  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  return text;
 }
 
 }  // namespace
@@ -230,7 +225,7 @@ Status SqliteStore::File::create() {
       "INSERT INTO meta VALUES(1, x'{}', 0);"
       "PRAGMA application_id={}; PRAGMA user_version={};"
       "COMMIT",
-      hex(*new_id), kApplicationId, kSchemaVersion));
+      to_hex(*new_id), kApplicationId, kSchemaVersion));
 }
 
 Status SqliteStore::File::prepare_all() {
@@ -273,7 +268,7 @@ Status SqliteStore::File::note_opening() {
       "INSERT INTO openings(id, revision) VALUES(x'{}', {});"
       "DELETE FROM openings WHERE number <= (SELECT max(number) FROM openings) - {};"
       "COMMIT",
-      hex(*opening), revision, kOpenings));
+      to_hex(*opening), revision, kOpenings));
   if (!status) {
     roll_back();
     if (status.error().os_error != ENOSPC) return status;

@@ -230,6 +230,7 @@ TEST_CASE("a cluster that does not answer: commits are refused, and it is told l
   const auto began = Clock::now();
   CHECK(first.store->commit(put("b", "1")).error().code == ErrorCode::kUnavailable);
   CHECK(first.store->settle().error().code == ErrorCode::kUnavailable);
+  CHECK_FALSE(first.store->takes_commits());
   CHECK(Clock::now() - began < 1s);  // at once, whatever the machine does
   std::optional<std::uint64_t> made;
   SECTION("it goes on") {
@@ -249,6 +250,32 @@ TEST_CASE("a cluster that does not answer: commits are refused, and it is told l
   CHECK(*first.store->commit(put("a", "3", all->records[0].revision)) == all->revision + 1);
   CHECK_FALSE(*first.store->settle());
   CHECK(*first.lost == 0);
+}
+
+TEST_CASE("that no member answers is told, and that one does again", "[etcd]") {
+  EtcdServer server;
+  std::atomic<int> lost_sight = 0;
+  std::atomic<int> found_again = 0;
+  auto store = EtcdStore::open(
+      {.members = {server.address()},
+       .holder = "one",
+       .wait = [](const Error&) { return false; },
+       .lost = [](const Error&) {},
+       .reached = [&](const Status& status) { ++(status ? found_again : lost_sight); }});
+  REQUIRE(store);
+  REQUIRE(*store);
+  const auto until = [](const std::atomic<int>& count) {
+    for (const auto end = Clock::now() + 30s; count == 0 && Clock::now() < end;)
+      std::this_thread::sleep_for(20ms);
+    return count.load();
+  };
+  server.pause();
+  CHECK(until(lost_sight) == 1);
+  CHECK_FALSE((*store)->takes_commits());
+  server.go_on();
+  CHECK(until(found_again) == 1);
+  CHECK((*store)->takes_commits());
+  CHECK((*store)->commit(put("a", "1")));
 }
 
 TEST_CASE("what was not made when that was told is never made", "[etcd]") {
