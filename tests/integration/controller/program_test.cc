@@ -2,9 +2,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "dove/v1/management.grpc.pb.h"
 #include "tests/integration/controller/process.h"
@@ -67,6 +69,23 @@ TEST_CASE("it ends cleanly when told to, and begins again behind a stale socket"
   connect(place / "c.sock");
 }
 
+TEST_CASE("it waits for etcd, and ends cleanly meanwhile when told to") {
+  const Place place;
+  const auto log = place / "log";
+  // Nobody listens at port 1.
+  Process waits{{"--listen", "unix:" + (place / "c.sock"), "--store", "etcd:127.0.0.1:1"}, log};
+  const auto said = [&] {
+    std::ifstream file{log};
+    return std::string{std::istreambuf_iterator<char>{file}, {}};
+  };
+  for (int i = 0; i < 600 && !contains(said(), "waiting: "); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  CHECK(contains(said(), "waiting: store etcd: 127.0.0.1:1: Connection refused"));
+  CHECK_FALSE(std::filesystem::exists(place / "c.sock"));
+  waits.kill(SIGTERM);
+  CHECK(waits.wait() == 0);
+}
+
 TEST_CASE("a damaged store is refused by its name") {
   const Place place;
   std::ofstream{place / "store.db"} << std::string(8192, 'x');
@@ -81,7 +100,10 @@ TEST_CASE("wrong words are named, with what was expected") {
   CHECK(contains(refuse({"--metrics", "0.0.0.0:7000"}), "--insecure"));
   CHECK(contains(refuse({"--metrics", "nowhere"}), "\"nowhere\""));
   CHECK(contains(refuse({"--store", "mysql:x"}), "sqlite:PATH"));
-  CHECK(contains(refuse({"--store", "etcd:127.0.0.1:2379"}), "not built into this version"));
+  for (const auto* store : {"etcd:", "etcd:127.0.0.1", "etcd:unix:/run/x", "etcd://127.0.0.1:2379",
+                            "etcd:127.0.0.1:2379,", "etcd:127.0.0.1:2379,127.0.0.1:2379"})
+    CHECK(contains(refuse({"--store", store}), "etcd:HOST:PORT[,HOST:PORT]..."));
+  CHECK(contains(refuse({"--store", "etcd:192.0.2.1:2379"}), "--insecure"));
   CHECK(contains(refuse({"--negative-ttl", "0"}), "--negative-ttl \"0\""));
   CHECK(contains(refuse({"--router-mac", "01:00:5e:00:00:01"}), "expected a unicast MAC"));
   CHECK(contains(refuse({"--host-lease", "0"}), "--host-lease \"0\""));
