@@ -24,11 +24,23 @@ class PingResult:
     def __init__(self, output):
         self.output = output
         self.times = {int(n): float(ms) for n, ms in _TIME.findall(output)}
-        self.sent, _ = counted(output)
+        self.sent, self._received = counted(output)
+
+    def leave_out_the_end(self, most):
+        """Of one that was interrupted: lines that it did not come to write, of answers that it has
+        counted; and up to so many packets at the very end, whose answers it did not wait for."""
+        self.sent -= max(self._received - len(self.times), 0)
+        last = max(self.times, default=0)
+        if last and 0 < self.sent - last <= most:
+            self.sent = last
 
     @property
     def lost(self):
         return self.sent - len(self.times)
+
+    def lost_after(self, number):
+        """Of the packets behind the first so many."""
+        return sum(n not in self.times for n in range(number + 1, self.sent + 1))
 
     @property
     def first(self):
@@ -55,13 +67,16 @@ class RunningPing:
 
     def __init__(self, guest, address, interval=0.05, wait=2):
         command = ping_command(address, "-i", str(interval), "-W", str(wait))
+        self._under_way = int(0.05 / interval) + 1  # at most, in 50 ms
         self._process = start(guest.lab.journal.recorded(f"ping of {guest.name}", command),
                               guest.netns, stdout=subprocess.PIPE, text=True,
                               start_new_session=True)
 
     def stop(self):
         self._process.send_signal(signal.SIGINT)
-        return PingResult(self._process.communicate(timeout=10)[0])
+        result = PingResult(self._process.communicate(timeout=10)[0])
+        result.leave_out_the_end(self._under_way)
+        return result
 
 
 def family_of(address):
