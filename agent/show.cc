@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -262,7 +263,10 @@ v1::StatusReply show_status(const Agent& agent) {
   message.set_store_id(session.store.store_id);
   message.set_revision(session.store.revision);
   message.set_applied(agent.applied());
-  message.set_ports(static_cast<std::uint32_t>(agent.ports().list().size()));
+  const auto ports = agent.ports().list();
+  message.set_ports(static_cast<std::uint32_t>(ports.size()));
+  message.set_lost_ports(static_cast<std::uint32_t>(std::count_if(
+      ports.begin(), ports.end(), [](const Port& p) { return p.state == Port::State::kLost; })));
   message.set_networks(static_cast<std::uint32_t>(agent.ports().networks().size()));
   message.set_hosts(static_cast<std::uint32_t>(agent.hosts()));
   const auto tables = agent.table_sizes();

@@ -170,6 +170,7 @@ def test_an_endpoint_taken_from_a_suspect_host_stays_taken(lab):
             wait_judged(h1)
             port = next(p for p in h1.show("port", "show") if p["dev"] == first.port)
             assert (port["state"], port["owner"]) == ("lost", "h2")
+            assert h1.show("status")[0]["lost_ports"] == 1
             assert f'port "{first.port}" lost endpoint "red4": it is active at host "h2"' \
                 in h1.doved.log_text()
             assert lab.show("endpoint", "show", "red4")[0]["host"] == "h2"

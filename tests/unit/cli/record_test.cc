@@ -236,14 +236,18 @@ TEST_CASE("status is an array of one, counters one of many", "[cli]") {
   backend.status_reply.set_store_id("\x01\xff");
   backend.status_reply.set_problem("no route");
   backend.status_reply.add_notes("n");
+  backend.status_reply.set_lost_ports(1);
   CHECK(run_line(backend, "status").out ==
         "kvm1: vtep 192.0.2.11 mtu 1450 miss-mode punt connected off session-age-ms 12 problem no "
-        "route replicated 0 knowledge-age-ms 0\n    note n\n");
+        "route lost-ports 1 replicated 0 knowledge-age-ms 0\n    note n\n");
+  CHECK(run_line(backend, "-br status").out ==
+        "kvm1                     192.0.2.11           -                                off no "
+        "route\n");
   CHECK(
       run_line(backend, "-j status").out ==
       R"([{"host":"kvm1","version":"0.1.0","vtep":"192.0.2.11","mtu":1450,"miss_mode":"punt",)"
       R"("controller":null,"connected":false,"session_age_ms":12,"store_id":"01ff",)"
-      R"("revision":0,"applied":0,"problem":"no route","notes":["n"],"ports":0,"networks":0,"replicated":0,)"
+      R"("revision":0,"applied":0,"problem":"no route","notes":["n"],"ports":0,"lost_ports":1,"networks":0,"replicated":0,)"
       R"("knowledge_age_ms":0,"hosts":0,"fdb_entries":0,"neighbours":0,"put_back":0,"differences":0,"mended":0,"refused":0}])"
       "\n");
   auto& counter = *backend.counters_reply.add_counters();
