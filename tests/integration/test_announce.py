@@ -196,6 +196,8 @@ def test_a_router_stays_a_router(lab, word, forwards):
         kernel = address in [row["dst"] for row in other.host.neighbours(other.vni)]
         return is_router(other, address) == wanted and kernel != wanted
 
+    # Of its other address it may have said that it is one, to who probed it while it was.
+    router.send_frames([frames.unsolicited_advertisement(router.mac, address)])
     wait_until("the others know it for no router", lambda: told(False), 5, every=0.2)
     forwards(router, 1)
     router.send_frames([frame])

@@ -2,7 +2,7 @@
 import re
 import signal
 import socket
-import subprocess
+import tempfile
 import threading
 import time
 
@@ -68,13 +68,18 @@ class RunningPing:
     def __init__(self, guest, address, interval=0.05, wait=2):
         command = ping_command(address, "-i", str(interval), "-W", str(wait))
         self._under_way = int(0.05 / interval) + 1  # at most, in 50 ms
+        # A file: of a pipe that nobody reads ping would wait for room, and send nothing meanwhile.
+        self._output = tempfile.TemporaryFile("w+")
         self._process = start(guest.lab.journal.recorded(f"ping of {guest.name}", command),
-                              guest.netns, stdout=subprocess.PIPE, text=True,
+                              guest.netns, stdout=self._output, text=True,
                               start_new_session=True)
 
     def stop(self):
         self._process.send_signal(signal.SIGINT)
-        result = PingResult(self._process.communicate(timeout=10)[0])
+        self._process.wait(timeout=10)
+        with self._output as output:
+            output.seek(0)
+            result = PingResult(output.read())
         result.leave_out_the_end(self._under_way)
         return result
 
