@@ -199,9 +199,14 @@ json Bench::all_back() {
   });
   const auto known = (*revision)->revision();
   controller_->kill();
+  const auto noticed_by = Clock::now() + std::chrono::seconds{options_.patience_s};
+  const auto settled = [](const PlayedAgent* agent) { return agent->settled().has_value(); };
+  while (std::any_of(all.begin(), all.end(), settled)) {
+    if (Clock::now() > noticed_by)
+      throw std::runtime_error{"a host did not notice that it is alone"};
+    loop_.run_for(std::chrono::milliseconds{5});
+  }
   loop_.run_for(std::chrono::milliseconds{options_.down_ms});
-  for (const auto* agent : all)
-    if (agent->settled()) throw std::runtime_error{"a host did not notice that it is alone"};
   const auto began = Clock::now();
   start_controller();
   run_until_settled(all);

@@ -49,19 +49,17 @@ def test_a_shared_address_moves_to_who_announces_it(lab, form, vip):
                 wait_until(f"{other.name} reaches {vip}",
                            lambda o=other: traffic.ping(o, vip, 1, wait=1).lost == 0, 5)
                 hears(other, vip, new.mac)
-            held = {row["name"]: vip in row["held_ips"] for row in lab.show("endpoint", "show")}
-            assert held == {g.name: g is new for g in (red1, red2, red3, red4)}
+            wait_until("the controller knows", lambda: {
+                row["name"]: vip in row["held_ips"] for row in lab.show("endpoint", "show")
+            } == {g.name: g is new for g in (red1, red2, red3, red4)}, 5)
         # From here on nobody but the guests' own caches can lead the packets.
         red2.give_up(vip)
-        ping = traffic.RunningPing(red3, vip, interval=0.02)
+        running = traffic.RunningPing(red3, vip, interval=0.02)
         time.sleep(0.1)
         speak(red1, form, vip)
         hears(red3, vip, red1.mac)
-        time.sleep(1)
-        result = ping.stop()
-        assert len(result.times) >= 10, result
-        last = max(result.times)
-        assert set(range(last - 8, last + 1)) <= set(result.times), result
+        assert traffic.ping(red3, vip, 10, 0.02).lost == 0
+        assert running.stop().sent >= 10, "control: it was in use all the time"
     finally:
         for guest in (red1, red2):
             guest.give_up(vip)
@@ -120,7 +118,10 @@ def test_once_to_each_other_host_and_never_again(lab, kind):
     with Capture.of_hosts(lab.hosts.values()) as wire, \
             Capture.of_guests(lab.guests.values()) as guests:
         red1.send_frames([frame])
-        time.sleep(0.5)
+        wait_until("it is heard", lambda: all(
+            any(f.data[:42] == frame[:42] for f in guests.at(name))
+            for name in ("red2", "red3", "red4")), 10)
+        time.sleep(0.5)  # for what must not come
     assert carried(wire, lab.hosts, frame[:42]) == {"h1": 2, "h2": 0, "h3": 0}
     copies = {name: sum(f.data[:42] == frame[:42] for f in guests.at(name)) for name in lab.guests}
     assert copies == {"red1": 0, "red2": 1, "red3": 1, "red4": 1}
@@ -149,10 +150,13 @@ def test_a_duplicate_on_another_host_is_noticed(lab):
     probe = red1.run("arping", "-D", "-q", "-c", "3", "-w", "2", "-I", "eth0", owner.ipv4,
                      check=False)
     assert probe.code == 1
+    # One probe, and a second for its answer, is little where a whole machine may stand still.
+    netns.sysctl(red1.netns, "ipv6.conf.eth0.dad_transmits", 5)
     red1.ip("address", "add", f"{owner.ipv6}/64", "dev", "eth0")
     try:
-        wait_until("the duplicate is found", lambda: owner.ipv6 in red1.dad_failed(), 5)
+        wait_until("the duplicate is found", lambda: owner.ipv6 in red1.dad_failed(), 10)
     finally:
+        netns.sysctl(red1.netns, "ipv6.conf.eth0.dad_transmits", 1)
         red1.ip("address", "del", f"{owner.ipv6}/64", "dev", "eth0")
     assert traffic.ping(lab.guests["red2"], owner.ipv6, 2).lost == 0
 

@@ -190,8 +190,7 @@ def test_an_endpoint_that_was_forgotten_here(lab, host):
 
 def test_hosts(lab, host, wire):
     extra = lab.add_host("h4", "10.99.0.14")
-    with wire.losing(lossy.HOSTS):
-        extra.start()
+    lose(wire, lossy.HOSTS, extra.start)
     difference(host, "host h4 vtep 10.99.0.14 is missing")
     lab.remove_host("h4")
     lose(wire, lossy.HOSTS, lambda: lab.dovectl("-force", "host", "del", "h4"))

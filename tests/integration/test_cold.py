@@ -27,6 +27,11 @@ def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
+def in_time(times):
+    """But for one: the machine may stand still once."""
+    return sorted(times)[-2] < FAR_LESS_THAN_A_SECOND
+
+
 def summary(name, times):
     return (f"{name:<32} n {len(times):>4}  p50 {statistics.median(times):8.3f} ms  "
             f"p99 {percentile(times, 0.99):8.3f} ms  max {max(times):8.3f} ms")
@@ -48,7 +53,7 @@ def test_every_pair_pings_from_cold_without_loss(lab, figures, network, family):
     assert not lost, "\n".join(lost)
     figures(summary(f"cold ping, {family}, {network}", first))
     figures(summary(f"warm ping, {family}, {network}", warm))
-    assert percentile(first, 0.99) < FAR_LESS_THAN_A_SECOND
+    assert in_time(first)
 
 
 def test_the_check_for_cold_sees_what_a_ping_leaves(lab):
@@ -71,7 +76,7 @@ def test_the_first_tcp_connection(lab, figures, family):
         if a.host is not b.host:
             times.append(connected)
     figures(summary(f"cold TCP connect, {family}", times))
-    assert percentile(times, 0.99) < FAR_LESS_THAN_A_SECOND
+    assert in_time(times)
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
@@ -86,7 +91,7 @@ def test_a_single_udp_request(lab, figures, family):
             times.append(took)
     assert not lost
     figures(summary(f"cold UDP request, {family}", times))
-    assert percentile(times, 0.99) < FAR_LESS_THAN_A_SECOND
+    assert in_time(times)
 
 
 def test_a_first_packet_longer_than_one_outer_packet(lab):

@@ -3,7 +3,9 @@ Everything is asked of the controller (no network is replicated), so each cold p
 """
 import contextlib
 import itertools
+import os
 import shutil
+import signal
 import threading
 import time
 
@@ -131,15 +133,19 @@ def test_a_member_lost_and_the_leader_lost_are_not_noticed(lab, figures):
 
 
 def test_a_member_that_is_silent_costs_nobody_the_store(lab, figures):
-    """Not even a hang-up is heard from it, for longer than the controller's lease."""
+    """Not even a hang-up is heard from it, for longer than the controller's lease. It is lost then:
+    an old leader that goes on may end a lease of which the new one has heard that it is kept
+    (etcd-io/etcd#15247)."""
     changes = Changes(lab)
     until_it_waits(lab.standby)
     with Watched(lab) as watched:
         for member in lab.etcd:
-            with member.daemon.paused():
-                paused = time.monotonic()
-                while time.monotonic() - paused < 6:
-                    changes.make()
+            os.kill(member.daemon.pid, signal.SIGSTOP)
+            paused = time.monotonic()
+            while time.monotonic() - paused < 6:
+                changes.make()
+            member.daemon.kill()
+            start_again(lab, member)
     figures(f"etcd: three members silent one after the other: {changes}")
     watched.assert_nothing_happened()
     assert "listening on" not in log(lab.standby)
@@ -154,14 +160,14 @@ def test_a_lost_majority_refuses_changes_and_answers_all_else(lab):
             member.daemon.kill()
         began = time.monotonic()
         refused = []
-        while time.monotonic() - began < 10:  # longer than the hosts' lease
+        # Longer than the hosts' lease; and the first is refused late, the others at once.
+        while time.monotonic() - began < 10 or len(refused) < 3:
             done = lab.dovectl("endpoint", "add", f"lost{len(refused)}", "network", "red-net",
                                check=False)
             assert done.code == 2
             assert "store etcd" in done.err
             refused.append(f"lost{len(refused)}")
             reads_go_on(lab)
-        assert len(refused) > 2
         start_again(lab, lab.etcd[0])
         wait_until("changes are taken again",
                    lambda: lab.dovectl("endpoint", "add", f"found{next(_numbers)}", "network",
@@ -172,7 +178,7 @@ def test_a_lost_majority_refuses_changes_and_answers_all_else(lab):
     assert before <= after
     lost = {name for name in after if name.startswith("lost")}
     assert lost <= {"lost0"}, "refused at once: not made"
-    assert "the store answers again" in lab.controller.log_text()
+    wait_until("it is said", lambda: "the store answers again" in lab.controller.log_text(), 10)
     hand_over(lab, lambda active: active.end())
     assert names(lab) == after
 

@@ -181,12 +181,14 @@ def test_a_hundred_announcements_cause_at_most_one_frame_a_host(lab):
     others = [lab.hosts["h2"], lab.hosts["h3"]]
     time.sleep(1.1)  # the floods' own limits have filled up again
     with Capture.of_hosts(lab.hosts.values()) as seen:
+        began = time.monotonic()
         evil.send_frames([frames.gratuitous_arp(evil.mac, evil.ipv4)] * 100, interval=0.001)
+        seconds = int(time.monotonic() - began)  # 0, but where the machine stands still
         evil.send_frames([frames.tagged(frames.BROADCAST, evil.mac, b"<control>")])
         time.sleep(1.0)
     for host in others:
         came = [f for f in seen.all(host.name) if gratuitous(f) and not f.outgoing]
         sent_again = [f for f in seen.all(host.name) if gratuitous(f) and f.outgoing]
-        assert len(came) <= 1, f"{host.name} got {len(came)}"
+        assert len(came) <= 1 + seconds, f"{host.name} got {len(came)}"
         assert not sent_again, f"{host.name} sent {len(sent_again)} on"
         assert seen.count(host.name, b"<control>") == 1, "control: a broadcast is heard there"

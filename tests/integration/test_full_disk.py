@@ -30,6 +30,12 @@ class Disk:
         run("umount", "-l", self.where)
 
     def fill(self):
+        """Also with what a file leaves free that is being replaced just now."""
+        for _ in range(3):
+            wait_until("nothing is being saved", lambda: not list(self.where.glob("*.new")), 10)
+            self._fill_once()
+
+    def _fill_once(self):
         with open(self.where / "filler", "ab", buffering=0) as filler:
             try:
                 while True:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 
+import pytest
 from dovelab import cold, frames, netns, traffic, wait_until
 from dovelab.capture import Capture
 from dovelab.cut import Cut
@@ -69,10 +70,10 @@ class Broadcasts:
         self._over.set()
         self._thread.join()
         time.sleep(0.3)
+        self._seen.__exit__(None, None, None)
         missing = [f"{guest.name}: {self._tag(sender, n).decode()}" for sender in self._senders
                    for n in range(self._sent) for guest in self._listeners
                    if guest is not sender and self._seen.count(guest.name, self._tag(sender, n)) != 1]
-        self._seen.__exit__(None, None, None)
         return self._sent, missing
 
 
@@ -209,6 +210,7 @@ def test_a_suspect_host_is_the_administrators_to_remove(lab):
         assert set(states(lab)) == {"h1", "h2"}
         assert lab.show("endpoint", "show", "blue3")[0]["host"] is None
         assert traffic.ping(other, guest.ipv4, 2, 0.1, 1).lost == 2
+    wait_until("h3 is back", lambda: states(lab).get("h3") == "connected", 40)
     wait_connected(lab)
     wait_until("its ports are confirmed", lambda: {
         port["state"] for port in h3.show("port", "show")} == {"active"})
@@ -238,8 +240,9 @@ def test_a_stopped_doved_is_suspect_and_knows_afterwards_what_it_missed(lab):
     moved.wait_addresses()
 
 
-def assert_nobody_suspect(lab, begun):
-    """Before a lease has run since `begun`; afterwards one that had to come back may be late."""
+def looked_and_nobody_suspect(lab, begun):
+    """Before a lease has run since `begun`; afterwards one that had to come back may be late. Whether
+    there was time to look."""
     looks = 0
     while True:
         seen = set(states(lab).values())
@@ -247,20 +250,28 @@ def assert_nobody_suspect(lab, begun):
             break
         assert "suspect" not in seen
         looks += 1
-    assert looks, "control: it was asked in time"
     wait_connected(lab)
+    return looks > 0
 
 
-def test_a_controller_that_was_away_makes_nobody_suspect(lab):
+def killed(lab):
     lab.controller.kill()
     begun = time.monotonic()
     lab.start_controller()
-    assert_nobody_suspect(lab, begun)
-    # One that did not run could hear nobody.
+    return begun
+
+
+def stopped(lab):
+    """One that does not run can hear nobody."""
     os.kill(lab.controller.pid, signal.SIGSTOP)
     try:
         time.sleep(2 * LEASE)
     finally:
         begun = time.monotonic()
         os.kill(lab.controller.pid, signal.SIGCONT)
-    assert_nobody_suspect(lab, begun)
+    return begun
+
+
+@pytest.mark.parametrize("away", [killed, stopped])
+def test_a_controller_that_was_away_makes_nobody_suspect(lab, away):
+    assert any(looked_and_nobody_suspect(lab, away(lab)) for _ in range(5))

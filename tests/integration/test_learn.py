@@ -347,7 +347,7 @@ def test_a_port_that_goes_takes_its_guests_along(lab):
     answers(lab, "c", "known")
     assert c.mac in endpoints(lab)
     c.unplug()
-    assert c.mac not in endpoints(lab)
+    wait_until("it is unlearned", lambda: c.mac not in endpoints(lab), 10)
     c.plug(lab.hosts["h2"])
     c.wait_addresses()
     answers(lab, "c", "known")

@@ -126,8 +126,8 @@ def test_an_endpoint_taken_by_another_host_is_lost_at_the_old(lab):
     there = copy.copy(here)
     there.netns = f"{lab.name}-red3-there"
     lab._make_netns(there.netns)
+    here.ip("link", "set", "eth0", "down")  # it is stopped
     there.plug(new)
-    here.ip("link", "set", "eth0", "down")  # the old one was stopped
     there.wait_addresses()
     lab.guests["red3"] = there
     try:

@@ -34,8 +34,8 @@ def reboot(lab, host):
         guest._configure()
 
 
-def answered(a, b, count=3):
-    return [len(traffic.ping(a, ip, count, 0.05, 1).times) for ip in (b.ipv4, b.ipv6)]
+def answered(a, b, count=3, wait=5):
+    return [len(traffic.ping(a, ip, count, 0.05, wait).times) for ip in (b.ipv4, b.ipv6)]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def alone(lab):
     host, guests = lab.hosts["h1"], lab.guests
     host.wait_applied(lab.revision())
     assert answered(guests["a1"], guests["b1"]) == [3, 3], "control: it routes"
-    wait_until("the policy is in force", lambda: answered(guests["a1"], guests["c1"], 1) == [0, 0])
+    wait_until("the policy is in force", lambda: answered(
+        guests["a1"], guests["c1"], 1, 1) == [0, 0])
     lab.controller.kill()
     reboot(lab, host)
     for guest in guests.values():
@@ -76,8 +77,8 @@ def test_the_gateways_answer(lab, alone):
 
 
 def test_what_is_denied_stays_denied(lab, alone):
-    assert answered(lab.guests["a1"], lab.guests["c1"]) == [0, 0]
-    assert answered(lab.guests["c2"], lab.guests["a2"]) == [0, 0]
+    assert answered(lab.guests["a1"], lab.guests["c1"], wait=1) == [0, 0]
+    assert answered(lab.guests["c2"], lab.guests["a2"], wait=1) == [0, 0]
 
 
 def test_port_security_stands(lab, alone):

@@ -73,10 +73,12 @@ def test_flows_differ_in_the_outer_source_port_and_one_flow_keeps_its(lab):
     with Capture.of_hosts([a.host], device="eth0") as seen:
         send_datagrams(a, b, 16, b"<entropy>")
         send_datagrams(a, b, 8, b"<one flow>", source_port=5555)
-        time.sleep(0.3)
-    many, one = (outer_of(seen, a.host.name, tag) for tag in (b"<entropy>", b"<one flow>"))
-    # The ICMP answers, that nobody listens, carry the tags back.
-    many, one = ([row for row in rows if row[0] == a.host.vtep] for rows in (many, one))
+
+        def own(tag):  # the ICMP answers, that nobody listens, carry the tags back
+            return [row for row in outer_of(seen, a.host.name, tag) if row[0] == a.host.vtep]
+        wait_until("all have left", lambda: len(own(b"<entropy>")) >= 16
+                   and len(own(b"<one flow>")) >= 8)
+    many, one = own(b"<entropy>"), own(b"<one flow>")
     assert len(many) >= 16 and {row[1] for row in many} == {b.host.vtep}
     assert len({row[2] for row in many}) > 4, many
     assert len({row[2] for row in one}) == 1, one

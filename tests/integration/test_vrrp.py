@@ -71,7 +71,8 @@ class Cluster:
         for daemon in self.daemons:
             daemon.start()
         for vip in VIPS:
-            wait_until(f"{vip} is at the master", lambda: self.speaker(vip) is self.master, 15, 0.1)
+            wait_until(f"{vip} is at the master alone", lambda: self.speaker(vip) is self.master
+                       and vip not in self.backup.ip("address", "show", "dev", "eth0").out, 15, 0.1)
             assert traffic.ping(self.client, vip, 3).lost == 0
 
     def stop(self):
@@ -94,7 +95,9 @@ class Cluster:
                 time.sleep(0.2)
                 fail()
                 times = [self._taken_over(vip, seen) for vip in VIPS]
-                time.sleep(0.2)
+                for vip in VIPS:
+                    wait_until(f"{vip} goes on answering",
+                               lambda v=vip: len(self._answers(v, seen)) >= 100)
         finally:
             results = [ping.stop() for ping in pings]
         for result in results:
@@ -103,14 +106,18 @@ class Cluster:
         return times
 
     def _taken_over(self, vip, seen):
-        word, answer = (_is_arp_for(vip), _is_reply_from(vip)) if "." in vip else (
-            _is_advertisement_of(vip), _is_reply6_from(vip))
-        mac = frames.mac_bytes(self.backup.mac)
+        word = _is_arp_for(vip) if "." in vip else _is_advertisement_of(vip)
         spoken = wait_until(f"the backup speaks for {vip}", lambda: [
             f.at for f in seen.all("backup") if f.outgoing and word(f.data)], 10)
-        answered = wait_until(f"{vip} answers from the backup", lambda: [
-            f.at for f in seen.at("client") if answer(f.data) and f.data[6:12] == mac], 10)
+        answered = wait_until(f"{vip} answers from the backup",
+                              lambda: self._answers(vip, seen), 10)
         return (answered[0] - spoken[0]) * 1000
+
+    def _answers(self, vip, seen):
+        """When the client got those of the backup."""
+        answer = _is_reply_from(vip) if "." in vip else _is_reply6_from(vip)
+        mac = frames.mac_bytes(self.backup.mac)
+        return [f.at for f in seen.at("client") if answer(f.data) and f.data[6:12] == mac]
 
 
 def _packed(ip):

@@ -149,7 +149,7 @@ TEST_CASE("a foreign device of one of our names is refused and left alone") {
 TEST_CASE("unused networks go one at a time, and stay when they are used again") {
   Underlay underlay;
   auto options = default_options();
-  options.removal_delay = std::chrono::seconds{1};
+  options.removal_delay = std::chrono::seconds{3};
   Switch host{options};
   host->start();
   for (const unsigned n : {1U, 2U}) take(host->add_network(vni(n)));
@@ -159,7 +159,7 @@ TEST_CASE("unused networks go one at a time, and stay when they are used again")
   CHECK(succeeds("ip link show dvbr1"));
   take(host->add_network(vni(2)));
   CHECK(host.until([] { return !succeeds("ip link show dvbr1"); }));
-  host.run_for(std::chrono::milliseconds{700});
+  host.run_for(std::chrono::milliseconds{2700});
   CHECK(succeeds("ip link show dvbr2"));
 }
 

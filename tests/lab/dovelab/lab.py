@@ -211,7 +211,7 @@ class Lab:
 
     def revision(self):
         """A revision of the store that is not older than anything done before this call."""
-        shown = [row.get("revision", 0) for kind in ("tenant", "network", "endpoint")
+        shown = [row.get("revision", 0) for kind in ("tenant", "network", "endpoint", "policy")
                  for row in self.show(kind, "show")]
         return max(shown, default=0)
 

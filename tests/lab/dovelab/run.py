@@ -77,14 +77,17 @@ def _run(argv, netns, stdin, timeout, env):
 
 def wait_until(what, condition, timeout=10.0, every=0.02):
     """Returns the first true value of `condition`; names `what` and its last value if none comes.
-    It is looked at less and less often, as looking mostly takes a process."""
+    It is looked at less and less often, as looking mostly takes a process. A look counts as a second
+    at most: a machine that stood still meanwhile has done nothing that could be waited for."""
     longest = max(every, 0.1)
-    deadline = time.monotonic() + timeout
+    left, before = timeout, time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        left, before = left - min(now - before, 1.0), now
+        if left < 0:
             raise TimeoutError(f"not within {timeout} s: {what} (last: {value!r})")
         time.sleep(every)
         every = min(every * 1.2, longest)

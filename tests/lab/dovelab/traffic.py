@@ -1,4 +1,6 @@
 """Traffic as guests make it, with what became of each packet."""
+import itertools
+import os
 import re
 import signal
 import socket
@@ -6,9 +8,12 @@ import tempfile
 import threading
 import time
 
+from . import netns
 from .run import start
 
 _TIME = re.compile(r"icmp_seq=(\d+) .*time=([\d.]+) ms")
+_ECHO_REPLY = (0, 129)  # RFC 792, RFC 4443
+_echo_ids = itertools.count(os.getpid() * 64)
 _SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
@@ -58,8 +63,48 @@ def ping_command(address, *options):
 
 def ping(guest, address, count=3, interval=0.01, wait=2, *options):
     """Runs to its end. A packet without an answer `wait` seconds after the last is lost."""
-    command = ping_command(address, "-c", count, "-i", interval, "-W", wait, *options)
-    return PingResult(guest.run(*command, check=False, timeout=wait + count * 3 + 10).out)
+    echo_id = next(_echo_ids) % 0xffff + 1
+    with LateAnswers(guest, address, echo_id) as late:
+        command = ping_command(address, "-e", echo_id, "-c", count, "-i", interval, "-W", wait,
+                               *options)
+        result = PingResult(guest.run(*command, check=False, timeout=wait + count * 3 + 10).out)
+        if result.times:
+            late.add_to(result, wait)
+    return result
+
+
+class LateAnswers:
+    """ping(8) waits as long as it was told for a first answer only; behind one it leaves an interval
+    after its last packet, whatever is still on its way or in its own socket."""
+
+    def __init__(self, guest, address, echo_id):
+        with netns.inside(guest.netns):
+            self._raw = (socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+                         if ":" in address else
+                         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+        self._echo_id = echo_id
+        self._began = time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._raw.close()
+
+    def add_to(self, result, wait):
+        """What has come, or comes within `wait` seconds."""
+        deadline = time.monotonic() + wait
+        while result.lost > 0:
+            self._raw.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                message = self._raw.recv(0xffff)
+            except TimeoutError:
+                return
+            if self._raw.family == socket.AF_INET:  # with its header
+                message = message[(message[0] & 0x0f) * 4:]
+            kind, echo_id, number = message[0], message[4:6], int.from_bytes(message[6:8], "big")
+            if kind in _ECHO_REPLY and echo_id == self._echo_id.to_bytes(2, "big"):
+                result.times.setdefault(number, (time.monotonic() - self._began) * 1000)
 
 
 class RunningPing:

@@ -110,17 +110,15 @@ class Runner:
             raise Failure("\n".join(found))
 
     def _differences(self, field, host):
-        """What ages in the kernel just now may be seen half: that is looked at once more. What
-        somebody else did is undone in the time that doved(8) names."""
-        until = time.monotonic() + (PUT_BACK if host.meddled else 0)
-        again = True
+        """What ages in the kernel just now may be seen half: doved hears of it. What somebody else
+        did is undone. Both in the time that doved(8) names."""
+        until = time.monotonic() + PUT_BACK
         while True:
             out = Comparison(field.world, host, Kernel.read(self.lab.hosts[host.name]),
                              field.lingering(host)).run()
-            ageing = again and not out.found and out.ageing
-            if not ageing and (not (out.found or out.ageing) or time.monotonic() > until):
+            waits = host.meddled or not out.found
+            if not (out.found or out.ageing) or not waits or time.monotonic() > until:
                 break
-            again = not ageing
         host.meddled = False
         self.tally.add(out.compared)
         return out.found + out.ageing
