@@ -346,6 +346,7 @@ Session::Session(asio::io_context& loop, grpc::CompletionQueue& queue, Options o
   info_.since = Clock::now();
   info_.store = options_.known;
   info_.problem = "not yet connected";
+  failures_.resize(options_.controllers.size());
 }
 
 Session::~Session() {
@@ -445,11 +446,20 @@ void Session::ended(const Error& reason, bool refused) {
   if (ready_) info_.since = Clock::now();
   ready_ = false;
   info_.connected = false;
-  info_.problem = fmt::format("controller {}: {}", info_.controller, reason.message);
+  const auto text = fmt::format("controller {}: {}", info_.controller, reason.message);
+  note_failure(text);
   fail_requests(reason);
   if (stopped_) return;
-  listener_.on_session_lost({reason.code, info_.problem, reason.os_error}, refused);
+  listener_.on_session_lost({reason.code, text, reason.os_error}, refused);
   retry(refused);
+}
+
+// Of the one that was tried last.
+void Session::note_failure(const std::string& text) {
+  failures_[(next_controller_ + failures_.size() - 1) % failures_.size()] = text;
+  info_.problem.clear();
+  for (const auto& failure : failures_)
+    if (!failure.empty()) info_.problem += (info_.problem.empty() ? "" : "; ") + failure;
 }
 
 // The controllers are tried one after another; longer and longer it rests between such rounds.
@@ -495,6 +505,7 @@ void Session::receive_welcome(const v1::Welcome& welcome) {
   if (info_.router_mac && !info_.router_mac->is_unicast()) info_.router_mac.reset();
   info_.connected = true;
   info_.problem.clear();
+  failures_.assign(failures_.size(), {});
   info_.since = Clock::now();
   ready_ = true;
   alive_every_ = std::chrono::milliseconds{welcome.lease_ms() / kWordsInLease};

@@ -63,7 +63,7 @@ class Session final : public Directory, public TruthSource {
     bool connected = false;
     std::string controller;  // the address in use, or the one tried last
     std::chrono::steady_clock::time_point since;
-    std::string problem;  // why there is no session
+    std::string problem;  // why there is no session: of each controller the last reason
     StorePoint store;
     HostId self{};                         // of the last session
     std::optional<MacAddress> router_mac;  // of every network's router, told by the last session
@@ -145,6 +145,7 @@ class Session final : public Directory, public TruthSource {
   void receive_reply(const v1::Reply& reply);
   void drop_stream();
   void ended(const Error& reason, bool refused);
+  void note_failure(const std::string& text);
   void retry(bool refused);
   // `extra`: so much longer than otherwise may the reply take.
   void request(const std::function<void(v1::Request&)>& fill, ReplyHandler done,
@@ -167,6 +168,7 @@ class Session final : public Directory, public TruthSource {
   std::map<std::uint64_t, Waiting> waiting_;      // by request id
   std::uint64_t next_request_ = 1;
   std::size_t next_controller_ = 0;
+  std::vector<std::string> failures_;  // since the last session, by controller; empty: none
   unsigned failures_in_row_ = 0;
   bool ready_ = false;
   bool stopped_ = false;

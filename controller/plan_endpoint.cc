@@ -220,7 +220,8 @@ Status compare(const EndpointAdd& add, const Endpoint& present, const State& sta
     if (match == wanted.end() && address->chosen)
       match = std::find_if(wanted.begin(), wanted.end(), [](const auto& w) { return !w.ip; });
     if (match == wanted.end())
-      return differs(fmt::format("{} {} besides", shared ? "shared IP" : "IP", ip.to_string()));
+      return differs(fmt::format("{} {}, which is not among those given",
+                                 shared ? "shared IP" : "IP", ip.to_string()));
     wanted.erase(match);
   }
   if (wanted.empty()) return {};

@@ -116,8 +116,8 @@ Status compare_subnets(const NetworkAdd& add, const Network& present) {
     others.erase(same);
   }
   if (others.empty()) return {};
-  return exists(fmt::format("network \"{}\" exists with subnet {} besides", add.name,
-                            others.front().prefix.to_string()));
+  return exists(fmt::format("network \"{}\" exists with subnet {}, which is not among those given",
+                            add.name, others.front().prefix.to_string()));
 }
 
 // What differs from the network that is there, if anything that was given does.

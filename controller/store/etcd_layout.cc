@@ -42,7 +42,7 @@ std::string stamped(std::uint64_t revision, std::string_view value) {
 
 std::optional<Record> record_of(const rpc::KeyValue& found) {
   const auto& bytes = found.value();
-  if (bytes.size() < kStampSize) return std::nullopt;
+  if (bytes.size() < kStampSize || !found.key().starts_with(kRecords)) return std::nullopt;
   std::uint64_t revision = 0;
   for (std::size_t i = 0; i < kStampSize; ++i)
     revision = revision << 8 | static_cast<unsigned char>(bytes[i]);

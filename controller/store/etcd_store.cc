@@ -322,8 +322,10 @@ Status EtcdStore::Cluster::each_page(const char* prefix,
   while (true) {
     const auto page = client_.range(request, patient());
     if (!page) return page.error();
-    for (const auto& kv : page->kvs())
+    for (const auto& kv : page->kvs()) {
+      if (!kv.key().starts_with(prefix) || kv.key() < request.key()) return damaged(kv.key());
       if (auto status = visit(kv); !status) return status;
+    }
     if (!page->more() || page->kvs_size() == 0) return {};
     request.set_key(page->kvs(page->kvs_size() - 1).key() + '\0');
   }

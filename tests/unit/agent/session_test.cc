@@ -1,5 +1,6 @@
 #include "agent/session.h"
 
+#include <fmt/format.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
@@ -487,6 +488,13 @@ TEST_CASE("session: it rests after it has tried all controllers, not between the
   });
   // Six rounds, with rests of 5 to 160 ms. After each try they would come to 10 s and more.
   CHECK(bench.until([&] { return bench.session->counters().failures >= 12; }));
+  const auto problem = bench.session->info().problem;
+  for (const auto* controller : {&bench.first, &bench.second}) {
+    const auto name = fmt::format("controller {}: ", controller->address().to_string());
+    const auto at = problem.find(name);
+    REQUIRE(at != std::string::npos);
+    CHECK(problem.find(name, at + 1) == std::string::npos);
+  }
 }
 
 TEST_CASE("session: a controller that never welcomes is given up") {

@@ -182,8 +182,8 @@ TEST_CASE_METHOD(Networks, "adding again: what was chosen is not compared") {
   const auto refuse = [this](const EndpointAdd& add) { return refusal(add, ErrorCode::kExists); };
   CHECK(contains(refuse({"a", "m", {}, {}}), "network n, not m"));
   CHECK(contains(refuse({"a", "n", mac("02:00:00:00:00:01"), {}}), "not 02:00:00:00:00:01"));
-  CHECK(contains(refuse({"a", "n", {}, {own("fd00::2")}}), "10.0.0.4 besides"));
-  CHECK(contains(refuse({"a", "n", {}, {shared("10.0.0.6")}}), "10.0.0.5 besides"));
+  CHECK(contains(refuse({"a", "n", {}, {own("fd00::2")}}), "10.0.0.4, which"));
+  CHECK(contains(refuse({"a", "n", {}, {shared("10.0.0.6")}}), "10.0.0.5, which"));
   CHECK(contains(refuse({"a", "n", {}, {kAuto, kAuto, own("10.0.0.4"), shared("10.0.0.5")}}),
                  "without IP auto"));
   CHECK(contains(refuse({"a", "n", {}, {kAuto, own("10.0.0.4"), own("10.0.0.5")}}), "10.0.0.5"));

@@ -51,7 +51,7 @@ TEST_CASE_METHOD(Tenants, "adding what is there with other values names the diff
                  "gateway 10.0.0.1, not 10.0.0.9"));
   must(NetworkSet{"n", {}, {subnet("10.0.0.0/24"), subnet("10.0.1.0/24")}});
   CHECK(contains(refuse(NetworkAdd{"n", "t", {}, {subnet("10.0.0.0/24")}}),
-                 "exists with subnet 10.0.1.0/24 besides"));
+                 "exists with subnet 10.0.1.0/24, which"));
   CHECK(contains(refuse(NetworkAdd{"n", "t", {}, {subnet("10.0.0.0/24"), subnet("10.0.2.0/24")}}),
                  "exists without subnet 10.0.2.0/24"));
 }
