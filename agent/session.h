@@ -56,8 +56,8 @@ class Session final : public Directory, public TruthSource {
     std::chrono::milliseconds backoff_min{50};
     std::chrono::milliseconds backoff_max{2000};
     std::chrono::milliseconds backoff_refused{5000};  // by a controller that was reached
-    std::chrono::milliseconds handshake{5000};  // until the welcome
-    std::chrono::milliseconds reply{10'000};    // a controller that owes a reply so long is dead
+    std::chrono::milliseconds handshake{5000};        // until the welcome
+    std::chrono::milliseconds reply{10'000};  // a controller that owes a reply so long is dead
   };
   struct Info {
     bool connected = false;
