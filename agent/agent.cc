@@ -237,6 +237,7 @@ void Agent::every_second() {
     if (session_.connected())
       for (const auto& word : announcements_.remind()) announce(word, {});
   }
+  retry_routers();
   watch_learned();
   if (knows_all()) known_at_ = Clock::now();
   audit_beliefs();
@@ -290,11 +291,7 @@ void Agent::on_neighbour_gone(const IpKey& key) {
 }
 
 void Agent::on_group(const Memberships::Change& change) {
-  const std::array group{change.group};
-  if (change.listened)
-    session_.groups(change.vni, group, {}, false);
-  else
-    session_.groups(change.vni, {}, group, false);
+  session_.group({change.vni, change.group}, change.listened);
 }
 
 void Agent::on_port_gone(const std::string& device) {
@@ -457,7 +454,7 @@ void Agent::on_flood_list(Vni vni, std::span<const HostId> add, std::span<const 
                           bool full) {
   resolver_.on_flood_list(vni, add, remove, full, actions_);
   if (full) {  // it has just been joined
-    session_.groups(vni, datapath_->groups(vni), {}, true);
+    session_.all_groups(vni, datapath_->groups(vni));
     request_replica(vni);
   }
   end_turn_soon();
@@ -528,6 +525,7 @@ Status Agent::adopt(Vni vni) {
 void Agent::remove_network(Vni vni) {
   networks_.erase(vni);
   routers_.erase(vni);
+  refused_routers_.erase(vni);
   resolver_.remove_network(vni, actions_);
   forget_network(vni);
   end_turn();
@@ -558,12 +556,13 @@ void Agent::set_addresses(const Port& port) {
 }
 
 void Agent::remove_port(const std::string& dev, const MacKey& guest, Completion<void> done) {
+  // Also when its walls could not be taken away: it is no port any more.
   datapath_->remove_port(dev, [this, dev, guest, done = std::move(done)](const Status& status) {
-    if (!status && status.error().code != ErrorCode::kNotFound) return done(status);
     guests_.remove(dev);
     if (learning_.has_port(dev)) forget_learned(dev);
     set_local(guest, false);
-    done({});
+    const bool gone = status || status.error().code == ErrorCode::kNotFound;
+    done(gone ? Status{} : status);
   });
 }
 

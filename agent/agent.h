@@ -99,6 +99,8 @@ class Agent final : private DatapathListener,
   const DatapathCounters& datapath_counters() const { return datapath_->counters(); }
   TableSizes table_sizes() const { return datapath_->sizes(); }
   const std::map<Vni, Router>& routers() const noexcept { return routers_; }
+  std::string router_problem(Vni vni) const;  // why the kernel does not have all of it; or empty
+  std::size_t refused() const;                // what the kernel does not take at this moment
   std::size_t hosts() const noexcept { return hosts_.size(); }
   const std::string& host_name(HostId host) const override;  // empty when not known
   const std::string& host_name(const Vtep& vtep) const;
@@ -247,6 +249,8 @@ class Agent final : private DatapathListener,
   Status adopt(Vni vni);
   void use_settings(const NetworkSettings& settings);
   void set_router(Vni vni, const Router& router);
+  void write_router(Vni vni);
+  void retry_routers();
   void answer_echo(const PuntedFrame& frame);
   void deliver();
   std::optional<IfIndex> port_of(const MacKey& guest) const;
@@ -288,6 +292,12 @@ class Agent final : private DatapathListener,
   Sought sought_;
   std::set<Vni> networks_;
   std::map<Vni, Router> routers_;
+  struct RefusedRouter {
+    std::string problem;
+    std::chrono::seconds pause{};
+    TimePoint next{};
+  };
+  std::map<Vni, RefusedRouter> refused_routers_;  // not all in the kernel
   RoutingCounters routing_;
   std::map<HostId, HostRecord> hosts_;
   std::map<Vtep, HostId> vteps_;

@@ -255,7 +255,8 @@ void Agent::mend(const Scope& scope, const Truth& truth) {
 
 void Agent::mend_host(const Truth& truth) {
   if (truth.hosts) on_hosts(*truth.hosts, true);
-  if (!truth.attached) return;
+  // What is being changed just now is looked at again by and by.
+  if (!truth.attached || !ports_.is_settled()) return;
   learning_.on_session_ready(!incomplete_);
   std::set<MacKey> here;
   for (const auto& one : attached()) here.insert({one.attachment.vni, one.attachment.mac});

@@ -11,7 +11,7 @@ constexpr unsigned kMostAsks = 10'000'000;
 constexpr unsigned kMebibyte = 1U << 20U;
 
 // A second's worth is let through in four bursts.
-AskRate rate_of(unsigned per_second) {
+GuestRate rate_of(unsigned per_second) {
   return {.per_second = per_second, .burst = std::max(per_second / 4, 4U)};
 }
 
@@ -51,6 +51,10 @@ constexpr std::array<Bound, kBoundOptions> kBounds{{
      "Multicast MACs of one network that have a list of their own (256)",
      {1, 65'536},
      [](unsigned value, Limits& out) { out.groups_per_network = value; }},
+    {"--group-frame-limit",
+     "Multicast frames of one guest that doved itself sends on in a second, 0: no limit (2000)",
+     {0, kMostAsks},
+     [](unsigned value, Limits& out) { out.group_frames_per_guest = rate_of(value); }},
 }};
 
 }  // namespace

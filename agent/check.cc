@@ -33,11 +33,14 @@ void Agent::check(const std::string& network, bool fix, Completion<Checked> done
 }
 
 std::string Agent::refusals() const {
-  const auto& refused = resolver_.refused();
-  if (refused.empty()) return {};
-  return fmt::format("the kernel refuses {} {}: {}", refused.size(),
-                     refused.size() == 1 ? "entry" : "entries",
-                     refused.begin()->second.error.message());
+  const auto& entries = resolver_.refused();
+  if (refused() == 0) return {};
+  return fmt::format("the kernel refuses {} {}: {}", refused(),
+                     refused() == 1 ? "entry" : "entries",
+                     entries.empty() ? refused_routers_.begin()->second.problem
+                                     : entries.begin()->second.error.message());
 }
+
+std::size_t Agent::refused() const { return resolver_.refused().size() + refused_routers_.size(); }
 
 }  // namespace dove::agent

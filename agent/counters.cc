@@ -31,7 +31,7 @@ FigureSources Agent::sources() const {
                     .session = session_.counters(),
                     .knowledge = knowledge(),
                     .audits = audit_.counters(),
-                    .sizes = {.refused = resolver_.refused().size(),
+                    .sizes = {.refused = refused(),
                               .hosts = hosts_.size(),
                               .networks = networks_.size(),
                               .connected = info.connected,

@@ -30,8 +30,10 @@ struct Options {
   std::chrono::seconds reconcile_pause{10};
   std::chrono::seconds learn_ageing{300};
   unsigned realtime = 1;  // priority (core/scheduling.h); 0: none
-  WallLimits limits;                                                             // in the kernel
-  Limits bounds{.asks_per_guest = {2000, 500}, .asks_per_host = {20000, 5000}};  // behind it
+  WallLimits limits;      // in the kernel
+  Limits bounds{.asks_per_guest = {2000, 500},
+                .asks_per_host = {20000, 5000},
+                .group_frames_per_guest = {2000, 500}};  // behind it
   std::string log_level = "info";
 
   std::filesystem::path state_file() const { return state_dir / "state.json"; }

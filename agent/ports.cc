@@ -79,6 +79,12 @@ void Ports::owe_detach(const std::string& endpoint, std::uint64_t generation) {
   save_soon();
 }
 
+// The endpoint is here again: neither now nor after a restart is it to be detached.
+void Ports::owe_nothing(const std::string& endpoint) {
+  if (std::erase_if(owed_, [&](const auto& one) { return one.endpoint == endpoint; }) != 0)
+    save_soon();
+}
+
 // Only one of which the detach is owed.
 void Ports::keep_deleted(const Port& port) {
   const bool owed = std::any_of(owed_.begin(), owed_.end(),

@@ -166,6 +166,7 @@ class Ports {
   void stay(const std::string& dev);
   void detach(const std::string& endpoint, std::uint64_t generation, std::function<void()> done);
   void owe_detach(const std::string& endpoint, std::uint64_t generation);
+  void owe_nothing(const std::string& endpoint);
   void pay_detaches(std::function<void()> done);
   void pay_detach(const SavedDetach& owed, std::function<void()> done);
   void keep_deleted(const Port& port);

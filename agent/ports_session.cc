@@ -84,7 +84,10 @@ void Ports::put_back(Port& port, std::function<void()> done) {
   const auto decide = [this, &port, done = std::move(done)](const Status& status) {
     port.problem = status ? std::string{} : status.error().message;
     set_state(port, status ? Port::State::kPending : Port::State::kAbsent);
-    if (status) return done();
+    if (status) {
+      owe_nothing(port.endpoint);
+      return done();
+    }
     host_.on_trouble(fmt::format("port \"{}\": {}", port.dev, status.error().message));
     detach(port.endpoint, port.generation, done);
   };
@@ -282,13 +285,12 @@ void Ports::on_device_back(const std::string& dev, bool is_port) {
     if (found == ports_.end() || found->second.state != Port::State::kAbsent) return over();
     auto& port = found->second;
     const auto rest = [this, &port, over] {
-      if (!port.is_here()) return over();
-      std::erase_if(owed_, [&](const auto& owed) { return owed.endpoint == port.endpoint; });
-      confirm(port.dev, over);
+      port.is_here() ? confirm(port.dev, over) : over();
     };
     if (!is_port) return put_back(port, rest);
     host_.set_local(port.guest(), true);
     set_state(port, Port::State::kPending);
+    owe_nothing(port.endpoint);
     rest();
   });
 }

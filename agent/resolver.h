@@ -40,7 +40,7 @@ namespace dove::agent {
 
 using Believed = std::variant<MacBinding, IpBinding>;
 
-struct AskRate {
+struct GuestRate {
   unsigned per_second = 0;  // 0: no limit
   unsigned burst = 0;
 };
@@ -58,8 +58,11 @@ struct Limits {
   // Questions to the controller because of one guest's queries, and likewise of its frames, and of
   // what no guest can be named for in one network; and because of all together. Beyond, who asks is
   // not heard.
-  AskRate asks_per_guest;
-  AskRate asks_per_host;
+  GuestRate asks_per_guest;
+  GuestRate asks_per_host;
+  // Frames to groups that the kernel has no list for, or not yet: each is sent on to every host of
+  // the list. Beyond, they go nowhere.
+  GuestRate group_frames_per_guest;
   std::size_t waiting_per_guest = 2048;  // frames of one source MAC; queries of one port
   std::size_t waiting_per_network = 8192;
   std::size_t waiting_bytes = 16U << 20U;           // punted frames of this host
@@ -70,27 +73,31 @@ struct Limits {
                                          // the oldest makes room
   std::size_t groups_per_network = 256;  // multicast MACs with a list of their own, besides the
                                          // well-known ones; at least 1
-  std::size_t repairs = 65536;           // refused changes to be tried again
-  std::uint64_t hash_seed = 0;           // random in a real agent: guests choose keys
+  // A list makes room for another no sooner. Until then what has none is punted: a guest that sends
+  // to very many groups makes no more changes than this allows.
+  std::chrono::milliseconds group_rest{1000};
+  std::size_t repairs = 65536;  // refused changes to be tried again
+  std::uint64_t hash_seed = 0;  // random in a real agent: guests choose keys
 };
 
 // Why something was not done. Each is counted.
 enum class DropReason : std::uint8_t {
-  kWaitTimeout,     // no answer within Limits::wait
-  kGuestLimit,      // the guest has too much waiting
-  kNetworkLimit,    // the network has
-  kBytesLimit,      // the host has
-  kAskLimit,        // the guest has asked too much, or all of the host's together have
-  kWaitersLimit,    // the key has
-  kKeyLimit,        // a key made room for a newer one; its waiters went with it
-  kGroupLimit,      // a multicast MAC's list made room for a newer one
-  kRepairLimit,     // one more refused change
-  kUnknownNetwork,  // no such network on this host (any more)
-  kNotFound,        // waited to the end for what does not exist
-  kDenied,          // ... for what may not be reached
-  kLocal,           // a punted frame for a guest that by now is on this host's bridge
-  kForgotten,       // a pushed change to a key that is no longer of interest
-  kUnroutable,      // to the router, with no IP destination that can be routed to
+  kWaitTimeout,      // no answer within Limits::wait
+  kGuestLimit,       // the guest has too much waiting
+  kNetworkLimit,     // the network has
+  kBytesLimit,       // the host has
+  kAskLimit,         // the guest has asked too much, or all of the host's together have
+  kWaitersLimit,     // the key has
+  kKeyLimit,         // a key made room for a newer one; its waiters went with it
+  kGroupLimit,       // a multicast MAC's list made room for a newer one, or found none
+  kGroupFrameLimit,  // the guest sends too many frames to multicast MACs without a list
+  kRepairLimit,      // one more refused change
+  kUnknownNetwork,   // no such network on this host (any more)
+  kNotFound,         // waited to the end for what does not exist
+  kDenied,           // ... for what may not be reached
+  kLocal,            // a punted frame for a guest that by now is on this host's bridge
+  kForgotten,        // a pushed change to a key that is no longer of interest
+  kUnroutable,       // to the router, with no IP destination that can be routed to
   kCount,
 };
 const char* to_string(DropReason reason) noexcept;  // "wait-timeout", ...

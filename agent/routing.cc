@@ -1,5 +1,9 @@
 // What the agent does for routing: the router of each network, frames for its gateways, and frames
 // routed to guests of this host.
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
 #include "agent/agent.h"
 #include "agent/frames/echo.h"
 #include "agent/frames/routed.h"
@@ -33,7 +37,37 @@ void Agent::set_router(Vni vni, const Router& router) {
   const auto known = routers_.find(vni);
   if (known != routers_.end() && known->second == router) return;
   routers_.insert_or_assign(vni, router);
-  if (auto status = datapath_->set_router(vni, router); !status) on_trouble(status.error().message);
+  refused_routers_.erase(vni);
+  write_router(vni);
+}
+
+// One that the kernel does not take is tried again, less and less often.
+void Agent::write_router(Vni vni) {
+  constexpr std::chrono::seconds kShortest{1};
+  constexpr std::chrono::seconds kLongest{32};
+  const auto status = datapath_->set_router(vni, routers_.at(vni));
+  if (status) {
+    refused_routers_.erase(vni);
+    return;
+  }
+  auto& refused = refused_routers_[vni];
+  refused.problem = status.error().message;
+  refused.pause = std::clamp(2 * refused.pause, kShortest, kLongest);
+  refused.next = std::chrono::steady_clock::now() + refused.pause;
+  progress_.failed(refused.problem);
+  on_trouble(refused.problem);
+}
+
+void Agent::retry_routers() {
+  std::vector<Vni> due;
+  for (const auto& [vni, refused] : refused_routers_)
+    if (std::chrono::steady_clock::now() >= refused.next) due.push_back(vni);
+  for (const auto vni : due) write_router(vni);
+}
+
+std::string Agent::router_problem(Vni vni) const {
+  const auto refused = refused_routers_.find(vni);
+  return refused == refused_routers_.end() ? std::string{} : refused->second.problem;
 }
 
 std::optional<IfIndex> Agent::port_of(const MacKey& guest) const {

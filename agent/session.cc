@@ -29,19 +29,24 @@ constexpr std::size_t kKeysPerMessage = 512;
 constexpr std::size_t kMessagesWaiting =
     1024;  // to be written: asks and forgets beyond are dropped
 constexpr std::size_t kRequestsWaiting = 16384;
-constexpr std::size_t kMessagesUnread = 64;  // received and not yet handled: then reading stops
-constexpr std::size_t kMessagesKept = 8;     // for reuse, in each direction
+constexpr std::size_t kWordsBeforeGroups = 16;  // to be written: what listens is told later then
+constexpr std::size_t kMessagesUnread = 64;     // received and not yet handled: then reading stops
+constexpr std::size_t kMessagesKept = 8;        // for reuse, in each direction
 constexpr std::chrono::seconds kLivedWell{5};
 constexpr std::size_t kProblemText = 1024;
 constexpr std::chrono::milliseconds kLongestWait{std::chrono::minutes{10}};
 constexpr int kWordsInLease = 3;
 constexpr std::chrono::milliseconds kOftenAlive{50};  // at the most
 
-// A message in memory of its own that is reused.
+// A message in memory of its own that is reused. Of one that has more to say than fits, the rest is
+// allocated beside it and freed at clear().
 template <class Type>
 class Slot {
  public:
-  Slot() : block_(kBlock), arena_{block_.data(), block_.size()} { clear(); }
+  explicit Slot(std::size_t size)
+      : block_{std::make_unique_for_overwrite<char[]>(size)}, arena_{block_.get(), size} {
+    clear();
+  }
   void clear() {
     arena_.Reset();
     message_ = google::protobuf::Arena::CreateMessage<Type>(&arena_);
@@ -54,19 +59,18 @@ class Slot {
   std::size_t keys = 0;  // of an ask or a forget
 
  private:
-  // An average message fits; what does not is allocated beside it and freed at clear().
-  static constexpr std::size_t kBlock = 32 * 1024;
-  std::vector<char> block_;
+  std::unique_ptr<char[]> block_;
   google::protobuf::Arena arena_;
   Type* message_ = nullptr;
 };
 
-// Slots in stock, up to a few. Not thread-safe.
+// Slots of one size in stock, up to a few. Not thread-safe.
 template <class Type>
 class Stock {
  public:
+  explicit Stock(std::size_t size) : size_{size} {}
   std::unique_ptr<Slot<Type>> take() {
-    if (slots_.empty()) return std::make_unique<Slot<Type>>();
+    if (slots_.empty()) return std::make_unique<Slot<Type>>(size_);
     auto slot = std::move(slots_.back());
     slots_.pop_back();
     return slot;
@@ -78,6 +82,7 @@ class Stock {
   }
 
  private:
+  const std::size_t size_;
   std::vector<std::unique_ptr<Slot<Type>>> slots_;
 };
 
@@ -120,10 +125,10 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
     if (last) finish();
   }
 
-  // Whether words wait to be written.
-  bool is_busy() {
+  // How many messages wait to be written, or are being.
+  std::size_t waiting() {
     const std::lock_guard lock{mutex_};
-    return writing_ || !unsent_.empty();
+    return unsent_.size() + (writing_ ? 1 : 0);
   }
 
   bool is_done() const { return done_->load(); }
@@ -153,7 +158,7 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
   void send(const std::function<void(v1::FromAgent&)>& fill) {
     {
       const std::lock_guard lock{mutex_};
-      unsent_.push_back(stock_out_.take());
+      unsent_.push_back(words_.take());
       fill(**unsent_.back());
     }
     write_next();
@@ -201,7 +206,7 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
     bool last = false;
     {
       const std::lock_guard lock{mutex_};
-      stock_out_.give_back(std::move(writing_));
+      (writing_->keys == 0 ? words_ : keys_).give_back(std::move(writing_));
       if (!ok) closed_ = true;
       last = is_last();
     }
@@ -237,7 +242,7 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
         unsent_.back()->keys < kKeysPerMessage)
       return unsent_.back().get();
     if (unsent_.size() >= kMessagesWaiting) return nullptr;
-    unsent_.push_back(stock_out_.take());
+    unsent_.push_back(keys_.take());
     return unsent_.back().get();
   }
 
@@ -319,8 +324,9 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
   std::unique_ptr<Inbound> reading_;
   std::deque<std::unique_ptr<Inbound>> unread_;
   std::size_t handling_ = 0;
-  Stock<v1::FromAgent> stock_out_;
-  Stock<v1::FromController> stock_in_;
+  Stock<v1::FromAgent> keys_{32 * 1024};  // asks and forgets; most of the others are short
+  Stock<v1::FromAgent> words_{1024};
+  Stock<v1::FromController> stock_in_{32 * 1024};
   std::optional<grpc::Status> outcome_;
   bool posted_ = false;
   bool starting_ = true;
@@ -426,6 +432,7 @@ void Session::watch() {
     if (no_welcome || no_reply) {
       return ended({ErrorCode::kUnavailable, "the controller does not answer"}, false);
     }
+    tell_groups();
     // Rather early than with the next look.
     if (ready_ && alive_every_.count() != 0 && now + interval > said_alive_ + alive_every_)
       say_alive();
@@ -435,7 +442,8 @@ void Session::watch() {
 
 void Session::say_alive() {
   said_alive_ = Clock::now();
-  if (!stream_->is_busy()) stream_->send([](v1::FromAgent& message) { message.mutable_alive(); });
+  if (stream_->waiting() == 0)
+    stream_->send([](v1::FromAgent& message) { message.mutable_alive(); });
 }
 
 void Session::ended(const Error& reason, bool refused) {
@@ -506,6 +514,7 @@ void Session::receive_welcome(const v1::Welcome& welcome) {
   info_.connected = true;
   info_.problem.clear();
   failures_.assign(failures_.size(), {});
+  changed_groups_.clear();
   info_.since = Clock::now();
   ready_ = true;
   alive_every_ = std::chrono::milliseconds{welcome.lease_ms() / kWordsInLease};
@@ -683,16 +692,34 @@ void Session::forget(std::span<const Key> keys) {
   counters_.keys_dropped += stream_->send_keys(false, keys);
 }
 
-void Session::groups(Vni vni, std::span<const MacAddress> add, std::span<const MacAddress> remove,
-                     bool full) {
+void Session::all_groups(Vni vni, std::span<const MacAddress> listened) {
   if (!ready_) return;
+  changed_groups_.erase(vni);
   stream_->send([&](v1::FromAgent& message) {
     auto& groups = *message.mutable_groups();
     groups.set_vni(vni.value());
-    groups.set_full(full);
-    for (const auto& mac : add) groups.add_add(api::to_bytes(mac));
-    for (const auto& mac : remove) groups.add_remove(api::to_bytes(mac));
+    groups.set_full(true);
+    for (const auto& mac : listened) groups.add_add(api::to_bytes(mac));
   });
+}
+
+void Session::group(const MacKey& group, bool listened) {
+  if (!ready_) return;
+  changed_groups_[group.vni][group.mac] = listened;
+  tell_groups();
+}
+
+// Guests may change their minds faster than the controller reads: then it is told of each group
+// once, when there is room.
+void Session::tell_groups() {
+  if (!ready_ || changed_groups_.empty() || stream_->waiting() >= kWordsBeforeGroups) return;
+  for (const auto& [vni, changes] : std::exchange(changed_groups_, {}))
+    stream_->send([&](v1::FromAgent& message) {
+      auto& groups = *message.mutable_groups();
+      groups.set_vni(vni.value());
+      for (const auto& [mac, listened] : changes)
+        (listened ? groups.add_add() : groups.add_remove())->assign(api::to_bytes(mac));
+    });
 }
 
 void Session::replicate(Vni vni, std::uint64_t revision, std::uint64_t digest) {

@@ -96,10 +96,12 @@ class Session final : public Directory, public TruthSource {
   void mark(Completion<void> done);
   // When all other hosts have applied what this one has changed, or have not in this time: those.
   void await(std::chrono::milliseconds wait, Completion<std::vector<Lag>> done);
-  // Guests of this host listen to these groups from now on, or no longer; `full`: to no others. Not
-  // said without a session: each begins with all.
-  void groups(Vni vni, std::span<const MacAddress> add, std::span<const MacAddress> remove,
-              bool full);
+  // Guests of this host listen to these groups, and to no others. Not said without a session: each
+  // begins with all.
+  void all_groups(Vni vni, std::span<const MacAddress> listened);
+  // They do from now on, or no longer. While the controller does not read, it is said later, and once
+  // however often it changes.
+  void group(const MacKey& group, bool listened);
   // This host would keep the network as a whole, and has this of it. Not said without a session.
   void replicate(Vni vni, std::uint64_t revision, std::uint64_t digest);
   // This host counts on being told the changes of so many keys, of which it believes this.
@@ -145,6 +147,7 @@ class Session final : public Directory, public TruthSource {
   void receive_reply(const v1::Reply& reply);
   void drop_stream();
   void ended(const Error& reason, bool refused);
+  void tell_groups();
   void note_failure(const std::string& text);
   void retry(bool refused);
   // `extra`: so much longer than otherwise may the reply take.
@@ -167,6 +170,7 @@ class Session final : public Directory, public TruthSource {
   std::vector<std::shared_ptr<Stream>> dropped_;  // gRPC may still be at work on them
   std::map<std::uint64_t, Waiting> waiting_;      // by request id
   std::uint64_t next_request_ = 1;
+  std::map<Vni, std::map<MacAddress, bool>> changed_groups_;  // not yet told; listened to or not
   std::size_t next_controller_ = 0;
   std::vector<std::string> failures_;  // since the last session, by controller; empty: none
   unsigned failures_in_row_ = 0;

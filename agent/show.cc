@@ -280,7 +280,7 @@ v1::StatusReply show_status(const Agent& agent) {
   message.set_put_back(counters.put_back);
   message.set_differences(counters.audit_differences + audits.differences);
   message.set_mended(counters.audit_mended + audits.mended);
-  message.set_refused(agent.resolver().refused().size());
+  message.set_refused(agent.refused());
   const auto knowledge = agent.knowledge();
   message.set_replicated(static_cast<std::uint32_t>(knowledge.networks));
   message.set_knowledge_age_ms(static_cast<std::uint64_t>(knowledge.age.count()));
@@ -299,8 +299,10 @@ Result<std::vector<v1::FdbEntry>> show_fdb(const Agent& agent, const std::string
   for (const auto& row : agent.resolver().groups())
     if (selection->has(row.key.vni)) add_group(agent, row.key, row.vteps, entries);
   for (const auto& [vni, router] : agent.routers())
-    if (selection->has(vni) && !router.gateways.empty())
+    if (selection->has(vni) && !router.gateways.empty()) {
       entries.push_back(fdb_entry(agent, {vni, router.mac}, v1::FdbEntry::ROUTER));
+      entries.back().set_error(agent.router_problem(vni));
+    }
   add_refusals(agent, *selection, entries);
   if (agent.options().miss_mode != MissMode::kPunt) return entries;
   for (const auto& settings : agent.ports().networks())
@@ -322,6 +324,7 @@ Result<std::vector<v1::Neighbour>> show_neighbours(const Agent& agent, const std
     for (const auto& ip : selection->has(vni) ? router.gateways : std::vector<IpAddress>{}) {
       entries.push_back(neighbour(agent, {vni, ip}, router.mac));
       entries.back().set_kind(v1::Neighbour::GATEWAY);
+      entries.back().set_error(agent.router_problem(vni));
     }
   add_refusals(agent, *selection, entries);
   return entries;

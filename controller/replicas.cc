@@ -43,6 +43,10 @@ void Replicas::end(ReaderId reader, Vni vni) {
   if (at != kept_.end()) at->second.erase(vni);
 }
 
+bool Replicas::has_room(ReaderId reader, Vni vni) const {
+  return is_small(vni) && held_by(reader) + size_of(vni) <= limits_.agent - limits_.agent / 8;
+}
+
 bool Replicas::has_too_much(ReaderId reader) const { return held_by(reader) > limits_.agent; }
 
 std::optional<std::uint64_t> Replicas::last_told(ReaderId reader, Vni vni) const {

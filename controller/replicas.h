@@ -38,6 +38,9 @@ class Replicas {
   void end_all(ReaderId reader) { kept_.erase(reader); }
   bool is_kept(ReaderId reader, Vni vni) const { return last_told(reader, vni).has_value(); }
   bool has_too_much(ReaderId reader) const;
+  // Whether it may keep one network more, and some more of each: what is just too much now and then
+  // is not begun again and again.
+  bool has_room(ReaderId reader, Vni vni) const;
 
   // The revision of what the agent was told last; empty: it does not keep it.
   std::optional<std::uint64_t> last_told(ReaderId reader, Vni vni) const;

@@ -233,6 +233,7 @@ void Sessions::leave(Peer& peer, Vni vni, v1::FromController&& reply, Told& told
   if (session == nullptr) return;
   session->joined.erase(vni);
   replicas_.end(peer.reader, vni);
+  offer_what_fits(peer.reader, *session, delivery);
   remove_member(vni, peer.host, delivery);
   delivery.send(peer.reader, std::move(reply));
 }
@@ -555,6 +556,7 @@ void Sessions::end_network(Vni vni, Delivery& delivery) {
   gone.mutable_network_gone()->set_revision(revision_);
   for (auto& [reader, session] : sessions_) {
     replicas_.end(reader, vni);
+    offer_what_fits(reader, session, delivery);
     if (!session.joined.contains(vni)) continue;
     for (const auto& message : messages) delivery.send(reader, v1::FromController{message});
     delivery.send(reader, v1::FromController{gone});

@@ -197,6 +197,7 @@ class Sessions {
     bool settled = false;           // the time to join again is over
     std::uint64_t knows_hosts = 0;  // up to this revision, as the agent said
     bool replicates = false;        // it has asked for a replica
+    std::set<Vni> too_much;         // small networks that it asked for and has no room for
     // Numbers of Syncs: the last that was sent, the last that was answered, and the one with which
     // the agent knows all that it is to know again; and of the first two their revisions.
     std::uint64_t sent = 0;
@@ -255,6 +256,7 @@ class Sessions {
   void tell_all_groups(const Peer& peer, Vni vni, Delivery& delivery);
   void settle_groups(Delivery& delivery);
   void tell_replicas(const Consequences& consequences, Delivery& delivery);
+  void offer_what_fits(ReaderId reader, Live& session, Delivery& delivery);
   void tell_replica(ReaderId reader, Vni vni, std::span<const Key> changed, Delivery& delivery);
   void send_delta(ReaderId reader, Vni vni, std::span<const Key> changed, Delivery& delivery);
   void send_snapshot(ReaderId reader, Vni vni, Delivery& delivery);

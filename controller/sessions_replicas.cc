@@ -33,12 +33,15 @@ void Sessions::replicate(Peer& peer, const ReplicaPoint& has) {
   auto* session = live(reader);
   if (session == nullptr) return;
   session->replicates = true;
+  session->too_much.erase(has.vni);
   const auto told = replicas_.last_told(reader, has.vni);
   const bool joined =
       session->joined.contains(has.vni) && directory_.topology().network(has.vni) != nullptr;
   if (!joined || !replicas_.begin(reader, has.vni, revision_)) {
+    if (joined && replicas_.is_small(has.vni)) session->too_much.insert(has.vni);
     replicas_.end(reader, has.vni);
-    return send_replica(reader, has.vni, v1::Replica::ENDED, delivery);
+    send_replica(reader, has.vni, v1::Replica::ENDED, delivery);
+    return offer_what_fits(reader, *session, delivery);
   }
   const bool in_step = !told || *told == has.revision;
   if (in_step && directory_.digest(has.vni) == has.digest)
@@ -88,10 +91,22 @@ void Sessions::send_delta(ReaderId reader, Vni vni, std::span<const Key> changed
   replicas_.tell(reader, vni, revision_);
 }
 
+// Of what was too much for the agent, when it keeps less than before.
+void Sessions::offer_what_fits(ReaderId reader, Live& session, Delivery& delivery) {
+  for (auto at = session.too_much.begin(); at != session.too_much.end();) {
+    const auto vni = *at;
+    const bool joined = session.joined.contains(vni);
+    const bool fits = joined && replicas_.has_room(reader, vni);
+    if (fits) send_replica(reader, vni, v1::Replica::OFFERED, delivery);
+    at = fits || !joined ? session.too_much.erase(at) : std::next(at);
+  }
+}
+
 // Who keeps the network hears what has changed, or that it is too large now.
 void Sessions::tell_replica(ReaderId reader, Vni vni, std::span<const Key> changed,
                             Delivery& delivery) {
   if (!replicas_.is_small(vni) || replicas_.has_too_much(reader)) {
+    if (replicas_.is_small(vni)) sessions_.at(reader).too_much.insert(vni);
     replicas_.end(reader, vni);
     send_replica(reader, vni, v1::Replica::ENDED, delivery);
   } else if (changed.size() > kBindingsPerMessage) {
@@ -105,13 +120,16 @@ void Sessions::tell_replicas(const Consequences& consequences, Delivery& deliver
   for (const auto& [vni, changed] : changed_keys(consequences)) {
     const bool turned = replicas_.resize(vni, directory_.size(vni));
     const bool offer = turned && replicas_.is_small(vni);
-    for (const auto& [reader, session] : sessions_) {
-      if (replicas_.is_kept(reader, vni))
+    for (auto& [reader, session] : sessions_) {
+      if (replicas_.is_kept(reader, vni)) {
         tell_replica(reader, vni, changed, delivery);
-      else if (offer && session.replicates && session.joined.contains(vni))
+      } else if (offer && session.replicates && session.joined.contains(vni)) {
+        session.too_much.erase(vni);
         send_replica(reader, vni, v1::Replica::OFFERED, delivery);
+      }
     }
   }
+  for (auto& [reader, session] : sessions_) offer_what_fits(reader, session, delivery);
 }
 
 void Sessions::prove(Peer& peer, Vni vni, const Directory::Digest& believed) {

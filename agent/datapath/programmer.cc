@@ -105,6 +105,8 @@ std::vector<RefusedChange> Programmer::apply(std::span<const KernelChange> chang
       std::visit([&](const auto& change) { write(change, network->second, i); }, changes[i]);
   }
   commit(refused);
+  std::sort(refused.begin(), refused.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
   counters_.changes += changes.size();
   counters_.refusals += refused.size();
   counters_.batch_size.add(changes.size());

@@ -86,7 +86,7 @@ class Programmer {
   Status set_router(Vni vni, const Router& router, const Unrouted& unrouted);
   bool is_gateway(const IpKey& key) const;
 
-  // In order. The result names what was refused; deleting what is absent is not.
+  // In order. The result names what was refused, in that order; deleting what is absent is not.
   std::vector<RefusedChange> apply(std::span<const KernelChange> changes);
 
   // What the tables of a network hold, by their meaning; lists go into the mirror. The entries of

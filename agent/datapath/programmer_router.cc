@@ -34,7 +34,9 @@ Status Programmer::set_router(Vni vni, const Router& router, const Unrouted& unr
   for (const auto& ip : router.gateways)
     netlink::add(batch_, Change::kReplace,
                  netlink::NeighbourEntry{.device = network.vxlan, .ip = ip, .mac = router.mac});
-  return batch_.commit_all("make the router of network " + vni.to_string());
+  auto made = batch_.commit_all("make the router of network " + vni.to_string());
+  if (!made) ++counters_.refusals;
+  return made;
 }
 
 bool Programmer::is_gateway(const IpKey& key) const {

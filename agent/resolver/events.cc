@@ -6,14 +6,18 @@ namespace dove::agent {
 void Resolver::State::want_group(Network& network, const MacAddress& mac, Actions& out) {
   if (Group* group = find_group(network, mac)) {
     if (now - group->set_at > limits.answer_late) set_group(network, *group, out);
-  } else {
+  } else if (has_room_for_group(network)) {
     add_group(network, mac, out);
+  } else {
+    count_drop(DropReason::kGroupLimit);
   }
 }
 
 // The kernel had no list for it, so nobody got this frame.
 void Resolver::State::flood(Network& network, const PuntedFrame& frame, Actions& out) {
   want_group(network, frame.destination.mac, out);
+  if (!group_frames.take(who(network, frame.source), now))
+    return count_drop(DropReason::kGroupFrameLimit);
   for (const Vtep& vtep : list_of(frame.destination))
     out.resends.push_back(Resend{frame.packets, vtep, {}, {}});
 }

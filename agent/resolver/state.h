@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "agent/resolver.h"
-#include "agent/resolver/ask_limiter.h"
 #include "agent/resolver/flood_lists.h"
+#include "agent/resolver/guest_limiter.h"
 #include "agent/resolver/recently_forgotten.h"
 #include "agent/resolver/record_store.h"
 #include "agent/resolver/waiting_room.h"
@@ -29,7 +29,11 @@ namespace dove::agent {
 
 struct Resolver::State {
   explicit State(const Limits& the_limits)
-      : limits{the_limits}, records{limits.hash_seed}, waiting{limits}, asks{limits} {}
+      : limits{the_limits},
+        records{limits.hash_seed},
+        waiting{limits},
+        asks{limits.asks_per_guest, limits.asks_per_host},
+        group_frames{limits.group_frames_per_guest} {}
 
   // --- world.cc
   std::vector<HostId> change_hosts(std::span<const HostChange> changes, bool full);
@@ -41,6 +45,8 @@ struct Resolver::State {
   Group* find_group(Network& network, const MacAddress& mac) const;
   const std::vector<Vtep>& list_of(const MacKey& group) const;
   void on_group_changed(const MacKey& group, Actions& out);
+  std::optional<std::vector<Group>::iterator> group_to_replace(Network& network) const;
+  bool has_room_for_group(Network& network) const;
   Group& add_group(Network& network, const MacAddress& mac, Actions& out);
   void add_local(Network& network, const MacAddress& mac, Actions& out);
   void remove_local(MacRecord& record, Actions& out);
@@ -166,7 +172,8 @@ struct Resolver::State {
 
   RecordStore records;
   WaitingRoom waiting;
-  AskLimiter asks;
+  GuestLimiter asks;
+  GuestLimiter group_frames;
   List<Record, InReview> reviews;        // by review_at: the delay is the same for all
   List<MacRecord, InExpected> expected;  // by expected_at, likewise
   struct Due {

@@ -114,16 +114,28 @@ void Resolver::State::on_group_changed(const MacKey& group, Actions& out) {
   if (!well_known_groups.empty() && !list_of(group).empty()) add_group(*network, group.mac, out);
 }
 
-// Where there is no room, the one that was set longest ago makes it; seen again, it is set again.
+// The one that was set longest ago, when there is no room for another.
+std::optional<std::vector<Group>::iterator> Resolver::State::group_to_replace(
+    Network& network) const {
+  auto& groups = network.groups;
+  if (groups.size() < network.well_known_groups + limits.groups_per_network) return std::nullopt;
+  const auto first = groups.begin() + static_cast<std::ptrdiff_t>(network.well_known_groups);
+  return std::min_element(first, groups.end(),
+                          [](const Group& a, const Group& b) { return a.set_at < b.set_at; });
+}
+
+bool Resolver::State::has_room_for_group(Network& network) const {
+  const auto oldest = group_to_replace(network);
+  return !oldest || now - (*oldest)->set_at >= limits.group_rest;
+}
+
+// Where there is no room it takes that of another, which is set again when it is seen again.
 Group& Resolver::State::add_group(Network& network, const MacAddress& mac, Actions& out) {
   auto& groups = network.groups;
-  if (groups.size() >= network.well_known_groups + limits.groups_per_network) {
-    const auto first = groups.begin() + static_cast<std::ptrdiff_t>(network.well_known_groups);
-    const auto oldest = std::min_element(
-        first, groups.end(), [](const Group& a, const Group& b) { return a.set_at < b.set_at; });
+  if (const auto oldest = group_to_replace(network)) {
     count_drop(DropReason::kGroupLimit);
-    out.kernel.emplace_back(DeleteGroup{{network.vni, oldest->mac}});
-    groups.erase(oldest);
+    out.kernel.emplace_back(DeleteGroup{{network.vni, (*oldest)->mac}});
+    groups.erase(*oldest);
   }
   groups.push_back(Group{mac});
   set_group(network, groups.back(), out);

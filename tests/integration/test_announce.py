@@ -53,13 +53,14 @@ def test_a_shared_address_moves_to_who_announces_it(lab, form, vip):
                 row["name"]: vip in row["held_ips"] for row in lab.show("endpoint", "show")
             } == {g.name: g is new for g in (red1, red2, red3, red4)}, 5)
         # From here on nobody but the guests' own caches can lead the packets.
-        red2.give_up(vip)
         running = traffic.RunningPing(red3, vip, interval=0.02)
+        running.wait_answered()
+        red2.give_up(vip)
         time.sleep(0.1)
         speak(red1, form, vip)
         hears(red3, vip, red1.mac)
         assert traffic.ping(red3, vip, 10, 0.02).lost == 0
-        assert running.stop().sent >= 10, "control: it was in use all the time"
+        running.stop()
     finally:
         for guest in (red1, red2):
             guest.give_up(vip)

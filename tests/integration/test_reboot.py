@@ -17,8 +17,9 @@ def devices(host):
     return {link["ifname"] for link in host.links() if link["ifname"].startswith("dv")}
 
 
-def reboot(lab, host):
-    """The kernel forgets everything; guests' devices are made again; then doved starts."""
+def reboot(lab, host, late=False):
+    """The kernel forgets everything; guests' devices are made again, and doved starts: before that,
+    or `late`."""
     guests = [guest for guest in lab.guests.values() if guest.host is host]
     host.kill_doved()
     for guest in guests:
@@ -26,12 +27,22 @@ def reboot(lab, host):
     for device in devices(host):
         host.ip("link", "del", device)
     run("nft", "flush", "ruleset", netns=host.netns)
+    if late:
+        start_alone(host)
+        assert {row["state"] for row in host.show("port", "show")} == {"absent"}
     for guest in guests:
         guest._make_device(host)
-    host.start(wait=False)
-    host.doved.wait_ready(lambda: host.status())
+    if not late:
+        start_alone(host)
+    wait_until("the ports are there", lambda: {
+        row["state"] for row in host.show("port", "show")} == {"pending"})
     for guest in guests:
         guest._configure()
+
+
+def start_alone(host):
+    host.start(wait=False)
+    host.doved.wait_ready(lambda: host.status())
 
 
 def answered(a, b, count=3, wait=5):
@@ -148,3 +159,25 @@ def test_a_damaged_state_file_takes_nothing_down(lab, alone):
     assert not alone.status().get("problem")
     result = running.stop()
     assert result.sent > 20 and result.lost == 0, result
+
+
+def test_guests_that_come_after_doved_stay_where_they_are(lab, alone):
+    """Again without a controller, and a restart of doved before there is one: it has nothing to take
+    back that it once thought to be gone."""
+    def places():
+        return {row["name"]: (row["host"], row["generation"], row["revision"])
+                for row in lab.show("endpoint", "show")}
+    before = places()
+    lab.controller.kill()
+    reboot(lab, alone, late=True)
+    for guest in lab.guests.values():
+        guest.wait_addresses()
+    assert answered(lab.guests["a1"], lab.guests["b1"]) == [3, 3]
+    alone.kill_doved()
+    start_alone(alone)
+    lab.start_controller()
+    alone.wait_connected()
+    wait_until("all ports are confirmed", lambda: {
+        port["state"] for port in alone.show("port", "show")} == {"active"})
+    assert places() == before
+    assert answered(lab.guests["a3"], lab.guests["a1"]) == [3, 3]

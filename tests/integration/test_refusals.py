@@ -113,6 +113,27 @@ def test_a_neighbour_that_is_refused(lab, host):
     wait_until("nothing is refused", lambda: host.status()["refused"] == 0, PATIENCE)
 
 
+def test_a_router_that_is_refused(lab, host):
+    """Neither its entry nor its gateways have room for a while."""
+    a = lab.guests["a"]
+    filler = fill(host)
+    before = host.counters()["kernel_refusals"]
+    try:
+        done = lab.dovectl("-wait=5", "network", "set", "red-net", "subnet", "10.1.0.0/24", "gateway",
+                           "10.1.0.1", "subnet", "fd00:1::/64", check=False)
+        assert done.code == 2 and 'host "h1"' in done.err and "router" in done.err
+        wait_until("the refusal is shown", lambda: "10.1.0.1" in rows_with_error(host), 5)
+        assert host.status()["refused"] >= 1 and "router" in host.status()["problem"]
+        assert host.counters()["kernel_refusals"] > before
+    finally:
+        for mac in filler:
+            bridge(host, "fdb", "del", mac, "dev", "dvx100", "self")
+    wait_until("it answers", lambda: traffic.ping(a, "10.1.0.1", 1, 1, 1).lost == 0, PATIENCE, 0.5)
+    wait_until("nothing is refused", lambda: host.status()["refused"] == 0, PATIENCE)
+    assert not host.status()["problem"] and not rows_with_error(host)
+    lab.dovectl("network", "set", "red-net", "subnet", "10.1.0.0/24", "subnet", "fd00:1::/64")
+
+
 def test_the_device_goes_while_entries_are_set(lab, host):
     """Again and again, under guests that keep asking: in the end all is there, and nothing is left."""
     a, others = lab.guests["a"], [lab.guests[name] for name in ("b", "b2", "b3")]

@@ -1,9 +1,11 @@
 """Programs that are killed: what is in use loses nothing, and what was confirmed is there."""
+import json
 import random
 import signal
 import subprocess
 import time
 
+import pytest
 from dovelab import cold, traffic, wait_until
 from dovelab.run import run
 
@@ -35,13 +37,18 @@ def installed(host, lab):
             for row in host.fdb(n["vni"])}
 
 
-def test_a_killed_doved_loses_nothing_that_is_in_use(lab):
+ENDS = pytest.mark.parametrize("end", [lambda doved: doved.kill(), lambda doved: doved.end()],
+                               ids=["killed", "stopped"])
+
+
+@ENDS
+def test_an_ended_doved_loses_nothing_that_is_in_use(lab, end):
     host = lab.hosts["h1"]
     warm(lab)
     running = everybody_pings(lab, PAIRS)
     time.sleep(0.5)
     before = installed(host, lab)
-    host.kill_doved()
+    end(host.doved)
     time.sleep(1.0)
     assert installed(host, lab) >= before, "something was flushed at the end"
     host.start()
@@ -87,13 +94,14 @@ class Monitor:
                 if "dev dvx" in line and not line.startswith("miss")]
 
 
-def test_only_what_differs_is_written_after_a_restart(lab):
+@ENDS
+def test_only_what_differs_is_written_after_a_restart(lab, end):
     """The kernel tells of every entry that is set to something else than it was."""
     host, wrong, stranger = lab.hosts["h1"], lab.guests["red2"], lab.guests["red3"]
     warm(lab)
     cold.make_cold(lab.guests["red1"], stranger)
     monitor = Monitor(host)
-    host.kill_doved()
+    end(host.doved)
     host.start()
     host.wait_applied(lab.revision())
     time.sleep(0.5)
@@ -101,7 +109,7 @@ def test_only_what_differs_is_written_after_a_restart(lab):
 
     vni, elsewhere = wrong.vni, lab.hosts["h3"].vtep
     assert [row["dst"] for row in host.remote_fdb(vni, wrong.mac)] == [wrong.host.vtep]
-    host.kill_doved()
+    end(host.doved)
     run("bridge", "-n", host.netns, "fdb", "replace", wrong.mac, "dev", f"dvx{vni}", "dst",
         elsewhere, "self", "dynamic")
     monitor = Monitor(host)
@@ -113,6 +121,29 @@ def test_only_what_differs_is_written_after_a_restart(lab):
     assert len([line for line in told if line.startswith(wrong.mac)]) == 1
     assert [line for line in told if stranger.mac in line], "control: what is new is told"
     assert not [line for line in told if wrong.mac not in line and stranger.mac not in line]
+
+
+def test_a_state_file_of_another_version_costs_no_flow(lab):
+    """It is said that something may be missing; what there is goes on."""
+    host = lab.hosts["h1"]
+    warm(lab)
+    ports = host.show("port", "show")
+    running = everybody_pings(lab, PAIRS)
+    host.doved.end()
+    file = host.state_dir / "state.json"
+    state = json.loads(file.read_text())
+    file.write_text(json.dumps({**state, "version": state["version"] + 1}))
+    monitor = Monitor(host)
+    host.start()
+    host.wait_applied(lab.revision())
+    wait_until("its ports are as before", lambda: host.show("port", "show") == ports)
+    assert monitor.stop() == []
+    assert losses(running) == {}
+    assert "version" in host.doved.log_text()
+    assert host.status()["problem"]
+    host.doved.end()
+    host.start()
+    assert not host.status()["problem"]
 
 
 def test_after_the_restart_strangers_meet_as_before(lab):

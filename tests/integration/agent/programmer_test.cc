@@ -78,11 +78,12 @@ TEST_CASE("what cannot be done is refused by its place, and the rest is done") {
       on.apply({SetFdb{elsewhere, at(2)}, SetFdb{on.key("02:00:00:00:00:01"), at(2)},
                 SetFdb{on.key("02:00:00:00:00:02"), {ip("2001:db8::1")}},
                 DeleteFdb{on.key("02:00:00:00:00:09")}, DeleteGroup{on.key(kGroup)},
-                DeleteNeighbour{{vni(100), ip("10.9.9.9")}}});
-  REQUIRE(refused.size() == 2);
+                DeleteNeighbour{{vni(100), ip("10.9.9.9")}}, SetFdb{elsewhere, at(2)}});
+  REQUIRE(refused.size() == 3);
   CHECK(refused[0].index == 0);
   CHECK(refused[0].error == std::errc::no_such_device);
   CHECK(refused[1].index == 2);
+  CHECK(refused[2].index == 6);
   CHECK(destinations("02:00:00:00:00:01") == "192.0.2.2");
 }
 

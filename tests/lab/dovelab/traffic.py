@@ -9,7 +9,7 @@ import threading
 import time
 
 from . import netns
-from .run import start
+from .run import start, wait_until
 
 _TIME = re.compile(r"icmp_seq=(\d+) .*time=([\d.]+) ms")
 _ECHO_REPLY = (0, 129)  # RFC 792, RFC 4443
@@ -118,6 +118,11 @@ class RunningPing:
         self._process = start(guest.lab.journal.recorded(f"ping of {guest.name}", command),
                               guest.netns, stdout=self._output, text=True,
                               start_new_session=True)
+
+    def wait_answered(self):
+        """Until it has had an answer."""
+        wait_until("the ping is answered", lambda: _TIME.search(
+            os.pread(self._output.fileno(), 1 << 16, 0).decode()))
 
     def stop(self):
         self._process.send_signal(signal.SIGINT)

@@ -445,6 +445,38 @@ TEST_CASE("ports: a port of the file waits for its device") {
   CHECK(bench.active("vm1"));
 }
 
+// It was saved while the device had not come yet, as after a reboot.
+TEST_CASE("ports: a detach of the file is not owed of a port whose device is there") {
+  Bench bench;
+  auto& endpoint = bench.directory.endpoints.at("vm1");
+  endpoint.state = Attachment::State::kActive;
+  endpoint.host = bench.directory.self;
+  endpoint.generation = 5;
+  bench.directory.up = false;
+  auto saved = saved_state();
+  saved.detached.push_back({.endpoint = "vm1", .generation = 5});
+  restore(bench, saved);
+  CHECK(bench.ports.state({}).detached.empty());
+  bench.ready();
+  CHECK(bench.count("detach vm1") == 0);
+  CHECK(bench.host.shown.at("tap0") == PortState::kActive);
+  CHECK(bench.endpoint("vm1").generation == 5);
+}
+
+TEST_CASE("ports: a device that comes back without a controller is saved as one that is here") {
+  Bench bench;
+  bench.directory.up = false;
+  bench.host.devices.erase("tap0");
+  restore(bench, saved_state());
+  CHECK(bench.ports.state({}).detached.size() == 1);
+  std::size_t owed = 1;
+  bench.host.on_save = [&] { owed = bench.ports.state({}).detached.size(); };
+  bench.host.devices.insert("tap0");
+  bench.ports.on_device_back("tap0", false);
+  bench.directory.run();
+  CHECK(owed == 0);
+}
+
 TEST_CASE("ports: a port of the file whose device cannot be made a port is not here") {
   Bench bench;
   auto& endpoint = bench.directory.endpoints.at("vm1");

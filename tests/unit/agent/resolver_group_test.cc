@@ -115,12 +115,43 @@ TEST_CASE("resolver: groups are bounded, the oldest makes room and is counted") 
   World w{limits};
   flood_list(w, {h(2)}, {}, true);
   w.out.clear();
-  for (std::uint8_t n = 1; n <= 6; ++n) w.frame({kNet, group_mac(n)}, n);
+  for (std::uint8_t n = 1; n <= 4; ++n) w.frame({kNet, group_mac(n)}, n);
+  w.later(1000ms);
+  for (std::uint8_t n = 5; n <= 6; ++n) w.frame({kNet, group_mac(n)}, n);
   const Words kernel = w.kernel();
   CHECK(Words(kernel.end() - 2, kernel.end()) == Words{"no group g2", "group g6 [h2]"});
   CHECK(w.resends().size() == 6);
   CHECK(w.drops(DropReason::kGroupLimit) == 2);
   CHECK(w.r.usage().groups == 5);
+}
+
+TEST_CASE("resolver: frames to very many groups change little, and arrive all the same") {
+  Limits limits;
+  limits.groups_per_network = 4;
+  World w{limits};
+  flood_list(w, {h(2)}, {}, true);
+  w.out.clear();
+  for (std::uint8_t n = 1; n <= 100; ++n) w.frame({kNet, group_mac(n)}, n);
+  CHECK(w.kernel().size() == 4);
+  CHECK(w.resends().size() == 100);
+  CHECK(w.drops(DropReason::kGroupLimit) == 96);
+  CHECK(w.r.usage().groups == 5);
+}
+
+TEST_CASE("resolver: of frames to groups a guest has so many sent on, and others have theirs") {
+  Limits limits;
+  limits.groups_per_network = 4;
+  limits.group_frames_per_guest = {10, 20};
+  World w{limits};
+  flood_list(w, {h(2)}, {}, true);
+  w.out.clear();
+  for (std::uint8_t n = 1; n <= 100; ++n) w.frame({kNet, group_mac(n)}, n);
+  CHECK(w.resends().size() == 20);
+  CHECK(w.drops(DropReason::kGroupFrameLimit) == 80);
+  w.later(1000ms);
+  w.out.clear();
+  for (std::uint8_t n = 1; n <= 100; ++n) w.frame({kNet, group_mac(n)}, n);
+  CHECK(w.resends().size() == 10);
 }
 
 TEST_CASE("resolver: well-known groups have lists in every network from the start") {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <asio/post.hpp>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <fstream>
@@ -54,6 +55,7 @@ class FakeController final : public v1::AgentSession::Service {
   grpc::Status refusal;
   bool silent = false;
   std::uint32_t lease_ms = 0;
+  std::atomic<bool> reads = true;
 
   std::optional<v1::FromAgent> next_word(std::chrono::milliseconds wait = 5s) {
     std::unique_lock lock{mutex_};
@@ -90,6 +92,7 @@ class FakeController final : public v1::AgentSession::Service {
       }
       words_.push_back(message);
       changed_.notify_all();
+      reads.wait(false);
       if (ending_) return *std::exchange(ending_, std::nullopt);
     }
     const std::lock_guard lock{mutex_};
@@ -497,6 +500,42 @@ TEST_CASE("session: it rests after it has tried all controllers, not between the
   }
 }
 
+TEST_CASE("session: hosts that lost one controller together do not come back together") {
+  Bench bench;
+  bench.first.stop();
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (int n = 0; n < 40; ++n) {
+    const Session::Options options{.host = "h" + std::to_string(n),
+                                   .vtep = {.address = *IpAddress::parse("192.0.2.1")},
+                                   .controllers = {bench.first.address()},
+                                   .backoff_min = 400ms,
+                                   .backoff_max = 400ms};
+    sessions.push_back(
+        std::make_unique<Session>(bench.loop, bench.completions.queue(), options, bench.listener));
+  }
+  for (auto& session : sessions) session->start();
+  // Each rests for 200 to 400 ms.
+  struct Rest {
+    std::uint64_t failures = 0;
+    Clock::time_point since;
+    Clock::duration last{};
+  };
+  std::vector<Rest> rests(sessions.size());
+  const auto differ = [&] {
+    for (std::size_t n = 0; n < sessions.size(); ++n) {
+      auto& rest = rests[n];
+      const auto failures = sessions[n]->counters().failures;
+      if (std::exchange(rest.failures, failures) == failures) continue;
+      if (failures > 1) rest.last = Clock::now() - rest.since;
+      rest.since = Clock::now();
+    }
+    const auto [least, most] = std::minmax_element(
+        rests.begin(), rests.end(), [](const auto& a, const auto& b) { return a.last < b.last; });
+    return least->failures > 1 && most->last - least->last > 100ms;
+  };
+  CHECK(bench.until(differ));
+}
+
 TEST_CASE("session: a controller that never welcomes is given up") {
   Bench bench;
   bench.first.silent = true;
@@ -652,6 +691,36 @@ TEST_CASE("session: words about replicas and interest go both ways") {
         std::vector<std::string>{"ready 7 new", "replica 5 of 1 after 7", "resync 5"});
   CHECK(bench.session->counters().malformed == 1);
   CHECK(bench.session->revision() == 8);
+}
+
+TEST_CASE("session: who listens is told once however often it changes, while nobody reads") {
+  Bench bench;
+  bench.start();
+  REQUIRE(bench.ready());
+  bench.first.reads = false;
+  const auto group = [](std::uint32_t n) { return std::get<MacKey>(mac_key(5 + n % 2, n)); };
+  std::map<std::pair<std::uint32_t, std::string>, bool> wanted;
+  for (std::uint32_t round = 0; round < 500; ++round)
+    for (std::uint32_t n = 0; n < 100; ++n) {
+      const bool listened = (round + n) % 2 == 0;
+      bench.session->group(group(n), listened);
+      wanted[{5 + n % 2, api::to_bytes(group(n).mac)}] = listened;
+    }
+  bench.first.reads = true;
+  bench.first.reads.notify_all();
+  std::map<std::pair<std::uint32_t, std::string>, bool> told;
+  std::size_t changes = 0;
+  const auto hear_all = [&] {
+    while (const auto word = bench.first.next_word(1ms)) {
+      const auto& groups = word->groups();
+      for (const auto& mac : groups.add()) told[{groups.vni(), mac}] = true;
+      for (const auto& mac : groups.remove()) told[{groups.vni(), mac}] = false;
+      changes += static_cast<std::size_t>(groups.add_size() + groups.remove_size());
+    }
+    return told == wanted;
+  };
+  CHECK(bench.until(hear_all));
+  CHECK(changes < 5'000);  // of 50,000
 }
 
 TEST_CASE("session: many messages arrive whole and in order, faster than they are handled") {

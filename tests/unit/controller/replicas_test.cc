@@ -315,6 +315,51 @@ TEST_CASE("replicas: what one agent gets is bounded") {
   CHECK(agent->replicas.size() == 1);
 }
 
+TEST_CASE("replicas: what was too much for one agent is offered when there is room") {
+  World world{{.network = 4, .agent = 6}};
+  const auto agent = world.connect("h1", 1);
+  fill(world, agent, 8);
+  for (const auto vni : kNetworks) world.replicate(*agent, vni);
+  world.serve(*agent);
+  REQUIRE(agent->replicas.contains(kNetworks[0]));
+  REQUIRE_FALSE(agent->replicas.contains(kNetworks[1]));
+  SECTION("by a network that is left") {
+    v1::Request leave;
+    leave.mutable_leave()->set_vni(kNetworks[0].value());
+    world.request(agent, leave);
+    world.serve(*agent);
+    CHECK(agent->replicas.contains(kNetworks[1]));
+  }
+  SECTION("by one that shrinks") {
+    world.remove(0);
+    world.remove(2);
+    world.serve(*agent);
+    for (const auto vni : kNetworks) CHECK(agent->replicas.contains(vni));
+  }
+  SECTION("not while there is none") {
+    world.remove(0);
+    world.serve(*agent);
+    CHECK_FALSE(agent->replicas.contains(kNetworks[1]));
+  }
+}
+
+TEST_CASE("replicas: one that has grown to too much for one agent is offered when there is room") {
+  World world{{.network = 6, .agent = 6}};
+  const auto agent = world.connect("h1", 1);
+  fill(world, agent, 4);
+  for (const auto vni : kNetworks) world.replicate(*agent, vni);
+  world.serve(*agent);
+  for (std::uint8_t n = 4; n < 8; ++n) {
+    world.add(n);
+    world.activate(agent, n);
+  }
+  world.serve(*agent);
+  CHECK(agent->replicas.size() == 1);
+  for (std::uint8_t n = 4; n < 8; ++n) world.remove(n);
+  world.serve(*agent);
+  CHECK(agent->replicas.size() == 2);
+}
+
 TEST_CASE("replicas: with a limit of none nothing is replicated") {
   World world{{.network = 0, .agent = 0}};
   const auto agent = world.connect("h1", 1);

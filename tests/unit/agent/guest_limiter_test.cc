@@ -1,4 +1,4 @@
-#include "agent/resolver/ask_limiter.h"
+#include "agent/resolver/guest_limiter.h"
 
 #include "tests/catch.h"
 
@@ -9,15 +9,8 @@ using namespace std::chrono_literals;
 
 const TimePoint kStart{1000s};
 
-Limits limits(AskRate guest, AskRate host) {
-  Limits limits;
-  limits.asks_per_guest = guest;
-  limits.asks_per_host = host;
-  return limits;
-}
-
 // How many of `wanted` the guest gets in a second, evenly spread.
-int taken(AskLimiter& limiter, std::uint64_t guest, TimePoint from, int wanted) {
+int taken(GuestLimiter& limiter, std::uint64_t guest, TimePoint from, int wanted) {
   int count = 0;
   for (int i = 0; i < wanted; ++i)
     count += limiter.take(guest, from + i * std::chrono::nanoseconds{1s} / wanted) ? 1 : 0;
@@ -25,19 +18,19 @@ int taken(AskLimiter& limiter, std::uint64_t guest, TimePoint from, int wanted) 
 }
 
 TEST_CASE("A guest gets its burst and then its rate", "[agent][limits]") {
-  AskLimiter limiter{limits({100, 20}, {0, 0})};
+  GuestLimiter limiter{{100, 20}, {0, 0}};
   CHECK(taken(limiter, 1, kStart, 10'000) == 119);
   CHECK(taken(limiter, 1, kStart + 1s, 10'000) == 100);
   CHECK(taken(limiter, 1, kStart + 10s, 50) == 50);  // control: who asks little gets all
 }
 
 TEST_CASE("Without limits everything is asked", "[agent][limits]") {
-  AskLimiter limiter{limits({0, 0}, {0, 0})};
+  GuestLimiter limiter{{0, 0}, {0, 0}};
   CHECK(taken(limiter, 1, kStart, 10'000) == 10'000);
 }
 
 TEST_CASE("Guests that ask much leave room for one that asks little", "[agent][limits]") {
-  AskLimiter limiter{limits({100, 20}, {150, 40})};
+  GuestLimiter limiter{{100, 20}, {150, 40}};
   int much = 0;
   int little = 0;
   for (int i = 0; i < 10'000; ++i) {
@@ -52,14 +45,14 @@ TEST_CASE("Guests that ask much leave room for one that asks little", "[agent][l
 }
 
 TEST_CASE("What nobody's guest asked counts for the host alone", "[agent][limits]") {
-  AskLimiter limiter{limits({100, 20}, {100, 20})};
+  GuestLimiter limiter{{100, 20}, {100, 20}};
   for (int i = 0; i < 1000; ++i) limiter.charge(kStart);
   CHECK_FALSE(limiter.take(1, kStart));
   CHECK(limiter.take(1, kStart + 200ms));  // no debt beyond one bucket
 }
 
 TEST_CASE("Guests that are quiet take no memory", "[agent][limits]") {
-  AskLimiter limiter{limits({100, 20}, {0, 0})};
+  GuestLimiter limiter{{100, 20}, {0, 0}};
   for (std::uint64_t guest = 0; guest < 100'000; ++guest)
     limiter.take(guest, kStart + guest * 100us);
   CHECK(limiter.guests() < 1000);

@@ -1,6 +1,6 @@
-// How many questions the controller is asked because of one guest, and because of all guests of
-// this host. A guest that asks more is limited, not its neighbours: of what the host may ask, the
-// last half is kept for guests that have asked little lately. Pure.
+// How often something is done because of one guest, and because of all guests of this host, such as
+// that the controller is asked. A guest that wants more is limited, not its neighbours: of what the
+// host may do, the last half is kept for guests that have wanted little lately. Pure.
 #pragma once
 
 #include <chrono>
@@ -12,21 +12,20 @@
 
 namespace dove::agent {
 
-class AskLimiter {
+class GuestLimiter {
  public:
-  explicit AskLimiter(const Limits& limits)
-      : guest_{limits.asks_per_guest}, host_{limits.asks_per_host} {}
+  explicit GuestLimiter(GuestRate guest, GuestRate host = {}) : guest_{guest}, host_{host} {}
 
-  // Whether one more may be asked because of the guest; then it counts as asked.
+  // Whether it may be done once more because of the guest; then it counts as done.
   bool take(std::uint64_t guest, TimePoint now);
-  // One more is asked, whoever wanted it.
+  // It is done once more, whoever wanted it.
   void charge(TimePoint now);
   std::size_t guests() const noexcept { return guests_.size(); }
 
  private:
   // A bucket is told by the moment at which it will be full: what is taken puts that off.
   struct Rate {
-    explicit Rate(AskRate rate);
+    explicit Rate(GuestRate rate);
     std::chrono::nanoseconds interval{0};  // 0: no limit
     std::chrono::nanoseconds depth{0};     // of a bucket
   };

@@ -1,17 +1,17 @@
-#include "agent/resolver/ask_limiter.h"
+#include "agent/resolver/guest_limiter.h"
 
 #include <algorithm>
 
 namespace dove::agent {
 
-AskLimiter::Rate::Rate(AskRate rate) {
+GuestLimiter::Rate::Rate(GuestRate rate) {
   if (rate.per_second == 0) return;
   interval = std::chrono::nanoseconds{std::chrono::seconds{1}} / rate.per_second;
   depth = interval * std::max(rate.burst, 1U);
 }
 
 // What the host does not grant counts against the guest too: who tries much asks much.
-bool AskLimiter::take(std::uint64_t guest, TimePoint now) {
+bool GuestLimiter::take(std::uint64_t guest, TimePoint now) {
   if (guests_.size() >= most_) forget_full(now);
   auto& full = guests_[guest];
   const auto guest_after = std::max(full, now) + guest_.interval;
@@ -24,11 +24,11 @@ bool AskLimiter::take(std::uint64_t guest, TimePoint now) {
   return true;
 }
 
-void AskLimiter::charge(TimePoint now) {
+void GuestLimiter::charge(TimePoint now) {
   host_full_ = std::min(std::max(host_full_, now) + host_.interval, now + host_.depth);
 }
 
-void AskLimiter::forget_full(TimePoint now) {
+void GuestLimiter::forget_full(TimePoint now) {
   std::erase_if(guests_, [now](const auto& guest) { return guest.second <= now; });
   most_ = std::max<std::size_t>(64, 2 * guests_.size());
 }
