@@ -114,23 +114,24 @@ def test_a_neighbour_that_is_refused(lab, host):
 
 
 def test_a_router_that_is_refused(lab, host):
-    """Neither its entry nor its gateways have room for a while."""
-    a = lab.guests["a"]
-    filler = fill(host)
+    """The device takes no gateway of IPv6 for a while, and is told of another one."""
+    a, gateway = lab.guests["a"], "fd00:1::fe"
+    for value in ("on", "off"):  # the first tells of what was refused before
+        lab.dovectl("-wait=30", "network", "set", "red-net", "learn", value, check=False)
     before = host.counters()["kernel_refusals"]
+    netns.sysctl(host.netns, "ipv6.conf.dvx100.disable_ipv6", 1)
     try:
-        done = lab.dovectl("-wait=5", "network", "set", "red-net", "subnet", "10.1.0.0/24", "gateway",
-                           "10.1.0.1", "subnet", "fd00:1::/64", check=False)
-        assert done.code == 2 and 'host "h1"' in done.err and "router" in done.err
-        wait_until("the refusal is shown", lambda: "10.1.0.1" in rows_with_error(host), 5)
+        done = lab.dovectl("-wait=5", "network", "set", "red-net", "subnet", "10.1.0.0/24",
+                           "subnet", "fd00:1::/64", "gateway", gateway, check=False)
+        assert done.code == 2 and 'host "h1"' in done.err and "router" in done.err, done
+        assert gateway in {row["ip"] for row in host.show("neighbour", "show") if row["error"]}
         assert host.status()["refused"] >= 1 and "router" in host.status()["problem"]
         assert host.counters()["kernel_refusals"] > before
     finally:
-        for mac in filler:
-            bridge(host, "fdb", "del", mac, "dev", "dvx100", "self")
-    wait_until("it answers", lambda: traffic.ping(a, "10.1.0.1", 1, 1, 1).lost == 0, PATIENCE, 0.5)
+        netns.sysctl(host.netns, "ipv6.conf.dvx100.disable_ipv6", 0)
     wait_until("nothing is refused", lambda: host.status()["refused"] == 0, PATIENCE)
     assert not host.status()["problem"] and not rows_with_error(host)
+    wait_until("it answers", lambda: traffic.ping(a, gateway, 1, 1, 1).lost == 0, PATIENCE, 0.5)
     lab.dovectl("network", "set", "red-net", "subnet", "10.1.0.0/24", "subnet", "fd00:1::/64")
 
 

@@ -138,6 +138,7 @@ def test_a_state_file_of_another_version_costs_no_flow(lab):
     host.wait_applied(lab.revision())
     wait_until("its ports are as before", lambda: host.show("port", "show") == ports)
     assert monitor.stop() == []
+    time.sleep(0.5)
     assert losses(running) == {}
     assert "version" in host.doved.log_text()
     assert host.status()["problem"]
