@@ -125,7 +125,7 @@ def test_a_router_that_is_refused(lab, host):
                            "subnet", "fd00:1::/64", "gateway", gateway, check=False)
         assert done.code == 2 and 'host "h1"' in done.err and "router" in done.err, done
         assert gateway in {row["ip"] for row in host.show("neighbour", "show") if row["error"]}
-        assert host.status()["refused"] >= 1 and "router" in host.status()["problem"]
+        assert host.status()["refused"] >= 1 and "refuses" in host.status()["problem"]
         assert host.counters()["kernel_refusals"] > before
     finally:
         netns.sysctl(host.netns, "ipv6.conf.dvx100.disable_ipv6", 0)
