@@ -198,6 +198,33 @@ def test_the_first_port_of_a_new_host_waits_until_the_others_let_it_in(lab, stra
     wait_until("h1 has forgotten it", lambda: stranger.vtep not in saved_vteps(h1), 5)
 
 
+def test_a_port_that_is_lost_while_nft_fails_leaves_nothing_in_the_way(lab):
+    """Its walls cannot be taken away; the guests of the host find the endpoint where it is now."""
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    moved = lab.add_guest("moved", network="red-net", host="h1", mac="02:00:00:00:00:4d",
+                          ips=["10.1.0.77"])
+    broken = h1.dir / "broken"
+    with nft_of(h1, f"[ -e {broken} ] && {{ rm $text; exit 1; }}") as start:
+        start()
+        h1.wait_connected()
+        assert traffic.ping(lab.guests["red1"], moved.ipv4, 2).lost == 0
+        broken.touch()
+        try:
+            h2.ip("link", "add", "p-there", "type", "veth", "peer", "name", "q-there")
+            h2.dovectl("port", "add", "p-there", "endpoint", "moved")
+            wait_until("the port is lost", lambda: "lost" in {
+                row["state"] for row in h1.show("port", "show")})
+            lab.guests["red1"].send_frames([frames.tagged(moved.mac, lab.guests["red1"].mac, b"x")])
+            wait_until("it is where it is", lambda: {
+                row["dst"] for row in h1.fdb(moved.vni) if row["mac"] == moved.mac} == {h2.vtep})
+        finally:
+            broken.unlink()
+    h2.dovectl("port", "del", "p-there")
+    h2.ip("link", "del", "p-there")
+    moved.drop_device()
+    lab.remove_guest("moved")
+
+
 def test_a_reboot_without_a_controller_knows_the_hosts_of_before(lab, stranger):
     """The kernel has forgotten everything; the state file has not."""
     h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
