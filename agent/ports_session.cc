@@ -284,9 +284,7 @@ void Ports::on_device_back(const std::string& dev, bool is_port) {
     const auto found = ports_.find(dev);
     if (found == ports_.end() || found->second.state != Port::State::kAbsent) return over();
     auto& port = found->second;
-    const auto rest = [this, &port, over] {
-      port.is_here() ? confirm(port.dev, over) : over();
-    };
+    const auto rest = [this, &port, over] { port.is_here() ? confirm(port.dev, over) : over(); };
     if (!is_port) return put_back(port, rest);
     host_.set_local(port.guest(), true);
     set_state(port, Port::State::kPending);

@@ -99,8 +99,8 @@ class Session final : public Directory, public TruthSource {
   // Guests of this host listen to these groups, and to no others. Not said without a session: each
   // begins with all.
   void all_groups(Vni vni, std::span<const MacAddress> listened);
-  // They do from now on, or no longer. While the controller does not read, it is said later, and once
-  // however often it changes.
+  // They do from now on, or no longer. While the controller does not read, it is said later, and
+  // once however often it changes.
   void group(const MacKey& group, bool listened);
   // This host would keep the network as a whole, and has this of it. Not said without a session.
   void replicate(Vni vni, std::uint64_t revision, std::uint64_t digest);

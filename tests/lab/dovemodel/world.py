@@ -64,6 +64,7 @@ class Host:
         self.joined = set()          # networks, by command
         self.owed = []               # (endpoint, generation): detaches nobody was told
         self.deleted = {}            # the ports that these were of, by endpoint; not over a restart
+        self.held = set()            # VNIs of networks that these held when the last session began
         self.left = set()            # VNIs of networks that went lately; their devices stay a while
         self.speaks_of = set()       # endpoints, in its last session's first words
         self.released = set()        # networks that went since the last quiet point
@@ -315,7 +316,8 @@ class World:
     def stop(self, host, killed):
         """Of a lost port nobody knows after a restart; of one that was just lost, perhaps."""
         host.up = False
-        kept = {port.vni for port in host.deleted.values()}  # networks that these hold
+        # Networks that these hold; or held until a session that may not have come about.
+        kept = {port.vni for port in host.deleted.values()} | (set() if host.settled else host.held)
         host.deleted.clear()
         self._end_session(host)
         for port in list(host.ports.values()):
@@ -379,6 +381,8 @@ class World:
         for endpoint, generation in host.owed:
             self._take_detach(host, endpoint, generation)
         host.owed = []
+        host.held = {port.vni for port in host.deleted.values()}
+        host.left |= host.held
         host.deleted.clear()
         for port in list(host.ports.values()):
             if port.state in HERE:

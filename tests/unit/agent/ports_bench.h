@@ -57,6 +57,13 @@ struct PortsBench {
     ports.on_session_ready();
     directory.run();
   }
+  // The controller has it as active at this host.
+  void attach_here(const std::string& name, std::uint64_t generation) {
+    auto& endpoint = directory.endpoints.at(name);
+    endpoint.state = Attachment::State::kActive;
+    endpoint.host = directory.self;
+    endpoint.generation = generation;
+  }
   const Attachment& endpoint(const std::string& name) { return directory.endpoints.at(name); }
   bool active(const std::string& name) {
     return endpoint(name).state == Attachment::State::kActive;

@@ -376,10 +376,7 @@ TEST_CASE("ports: after a reboot without a controller a known endpoint is added,
 TEST_CASE("ports: a restart takes over, and the controller confirms") {
   Bench bench;
   bench.directory.up = false;
-  auto& endpoint = bench.directory.endpoints.at("vm1");
-  endpoint.state = Attachment::State::kActive;
-  endpoint.host = bench.directory.self;
-  endpoint.generation = 5;
+  bench.attach_here("vm1", 5);
   restore(bench, saved_state());
   CHECK(bench.host.shown.at("tap0") == PortState::kPending);
   CHECK(bench.host.ports.size() == 1);
@@ -429,10 +426,7 @@ TEST_CASE("ports: a controller that forgot the attachment is told again") {
 TEST_CASE("ports: a port of the file waits for its device") {
   Bench bench;
   bench.host.devices.erase("tap0");
-  auto& endpoint = bench.directory.endpoints.at("vm1");
-  endpoint.state = Attachment::State::kActive;
-  endpoint.host = bench.directory.self;
-  endpoint.generation = 5;
+  bench.attach_here("vm1", 5);
   restore(bench, saved_state());
   CHECK(bench.host.shown.at("tap0") == PortState::kAbsent);
   bench.ready();
@@ -448,10 +442,7 @@ TEST_CASE("ports: a port of the file waits for its device") {
 // It was saved while the device had not come yet, as after a reboot.
 TEST_CASE("ports: a detach of the file is not owed of a port whose device is there") {
   Bench bench;
-  auto& endpoint = bench.directory.endpoints.at("vm1");
-  endpoint.state = Attachment::State::kActive;
-  endpoint.host = bench.directory.self;
-  endpoint.generation = 5;
+  bench.attach_here("vm1", 5);
   bench.directory.up = false;
   auto saved = saved_state();
   saved.detached.push_back({.endpoint = "vm1", .generation = 5});
@@ -479,10 +470,7 @@ TEST_CASE("ports: a device that comes back without a controller is saved as one 
 
 TEST_CASE("ports: a port of the file whose device cannot be made a port is not here") {
   Bench bench;
-  auto& endpoint = bench.directory.endpoints.at("vm1");
-  endpoint.state = Attachment::State::kActive;
-  endpoint.host = bench.directory.self;
-  endpoint.generation = 5;
+  bench.attach_here("vm1", 5);
   bench.host.fail = "add_port";  // as when it goes at that moment
   restore(bench, saved_state());
   CHECK(bench.ports.find("tap0")->state == PortState::kAbsent);
