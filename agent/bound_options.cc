@@ -49,12 +49,16 @@ constexpr std::array<Bound, kBoundOptions> kBounds{{
      [](unsigned value, Limits& out) { out.keys_per_network = value; }},
     {"--network-groups",
      "Multicast MACs of one network that have a list of their own (256)",
-     {1, 65'536},
+     {1, 4096},
      [](unsigned value, Limits& out) { out.groups_per_network = value; }},
-    {"--group-frame-limit",
-     "Multicast frames of one guest that doved itself sends on in a second, 0: no limit (2000)",
+    {"--group-copy-limit",
+     "Copies of one guest's multicast that doved itself sends in a second, 0: no limit (4000)",
      {0, kMostAsks},
-     [](unsigned value, Limits& out) { out.group_frames_per_guest = rate_of(value); }},
+     [](unsigned value, Limits& out) { out.group_copies_per_guest = rate_of(value); }},
+    {"--host-group-copy-limit",
+     "Likewise of all guests (20000)",
+     {0, kMostAsks},
+     [](unsigned value, Limits& out) { out.group_copies_per_host = rate_of(value); }},
 }};
 
 }  // namespace

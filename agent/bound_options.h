@@ -11,7 +11,7 @@
 
 namespace dove::agent {
 
-inline constexpr std::size_t kBoundOptions = 8;
+inline constexpr std::size_t kBoundOptions = 9;
 using BoundWords = std::array<std::string, kBoundOptions>;
 
 // `words` outlives what `app` parses.

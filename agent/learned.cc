@@ -54,6 +54,7 @@ void Agent::hear_at(const Port& port) {
 
 void Agent::forget_learned(const std::string& dev) {
   learning_.remove_port(dev);
+  refusals_.erase(dev);
   std::erase_if(learning_ports_, [&](const auto& port) { return port.second == dev; });
   datapath_->set_learned(dev, {}, [](const Status&) {});
 }

@@ -1,11 +1,14 @@
 #include "agent/memberships.h"
 
+#include "agent/frames/nd.h"
 #include "agent/multicast.h"
 
 namespace dove::agent {
 
 std::optional<Memberships::Change> Memberships::join(const Listener& listener) {
-  if (reach_of(listener.mac) != Reach::kMembers) return std::nullopt;
+  // What is rightly sent to a solicited-node address the kernel answers, or eats.
+  if (reach_of(listener.mac) != Reach::kMembers || is_solicited_node(listener.group))
+    return std::nullopt;
   auto& of_port = groups_of_[listener.port];
   if (of_port >= kPerPort) return std::nullopt;
   auto& listeners = networks_[listener.vni][listener.mac];

@@ -47,7 +47,13 @@ void Ports::stay(const std::string& dev) {
 void Ports::forget_port(const std::string& dev, Completion<void> done) {
   const Port port = ports_.at(dev);
   const auto rest = [this, port, done](const Status& status) {
-    if (!status) return done(status);
+    if (!status) {
+      // In part a port, and in part not: made one again, by and by.
+      auto& there = ports_.at(port.dev);
+      there.problem = status.error().message;
+      set_state(there, Port::State::kAbsent);
+      return done(status);
+    }
     erase(port.dev);
     const auto last = [this, port, done] {
       keep_deleted(port);
@@ -75,7 +81,12 @@ void Ports::detach(const std::string& endpoint, std::uint64_t generation,
 
 void Ports::owe_detach(const std::string& endpoint, std::uint64_t generation) {
   if (endpoint.empty()) return;
-  owed_.push_back({.endpoint = endpoint, .generation = generation});
+  const auto known = std::find_if(owed_.begin(), owed_.end(),
+                                  [&](const auto& one) { return one.endpoint == endpoint; });
+  if (known == owed_.end())
+    owed_.push_back({.endpoint = endpoint, .generation = generation});
+  else if (std::exchange(known->generation, std::max(known->generation, generation)) >= generation)
+    return;
   save_soon();
 }
 

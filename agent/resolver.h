@@ -60,9 +60,10 @@ struct Limits {
   // not heard.
   GuestRate asks_per_guest;
   GuestRate asks_per_host;
-  // Frames to groups that the kernel has no list for, or not yet: each is sent on to every host of
-  // the list. Beyond, they go nowhere.
-  GuestRate group_frames_per_guest;
+  // Copies of frames to groups that the kernel has no list for, or not yet: of each one to every
+  // host of the list. Beyond, the frames go nowhere.
+  GuestRate group_copies_per_guest;
+  GuestRate group_copies_per_host;
   std::size_t waiting_per_guest = 2048;  // frames of one source MAC; queries of one port
   std::size_t waiting_per_network = 8192;
   std::size_t waiting_bytes = 16U << 20U;           // punted frames of this host
@@ -82,22 +83,22 @@ struct Limits {
 
 // Why something was not done. Each is counted.
 enum class DropReason : std::uint8_t {
-  kWaitTimeout,      // no answer within Limits::wait
-  kGuestLimit,       // the guest has too much waiting
-  kNetworkLimit,     // the network has
-  kBytesLimit,       // the host has
-  kAskLimit,         // the guest has asked too much, or all of the host's together have
-  kWaitersLimit,     // the key has
-  kKeyLimit,         // a key made room for a newer one; its waiters went with it
-  kGroupLimit,       // a multicast MAC's list made room for a newer one, or found none
-  kGroupFrameLimit,  // the guest sends too many frames to multicast MACs without a list
-  kRepairLimit,      // one more refused change
-  kUnknownNetwork,   // no such network on this host (any more)
-  kNotFound,         // waited to the end for what does not exist
-  kDenied,           // ... for what may not be reached
-  kLocal,            // a punted frame for a guest that by now is on this host's bridge
-  kForgotten,        // a pushed change to a key that is no longer of interest
-  kUnroutable,       // to the router, with no IP destination that can be routed to
+  kWaitTimeout,     // no answer within Limits::wait
+  kGuestLimit,      // the guest has too much waiting
+  kNetworkLimit,    // the network has
+  kBytesLimit,      // the host has
+  kAskLimit,        // the guest has asked too much, or all of the host's together have
+  kWaitersLimit,    // the key has
+  kKeyLimit,        // a key made room for a newer one; its waiters went with it
+  kGroupLimit,      // a multicast MAC's list made room for a newer one, or found none
+  kGroupCopyLimit,  // the guest sends too much to multicast MACs without a list
+  kRepairLimit,     // one more refused change
+  kUnknownNetwork,  // no such network on this host (any more)
+  kNotFound,        // waited to the end for what does not exist
+  kDenied,          // ... for what may not be reached
+  kLocal,           // a punted frame for a guest that by now is on this host's bridge
+  kForgotten,       // a pushed change to a key that is no longer of interest
+  kUnroutable,      // to the router, with no IP destination that can be routed to
   kCount,
 };
 const char* to_string(DropReason reason) noexcept;  // "wait-timeout", ...

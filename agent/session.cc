@@ -131,6 +131,13 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
     return unsent_.size() + (writing_ ? 1 : 0);
   }
 
+  // Whether few are waiting; if not, the session is told when they are.
+  bool has_room() {
+    const std::lock_guard lock{mutex_};
+    room_wanted_ = unsent_.size() >= kWordsBeforeGroups;
+    return !room_wanted_;
+  }
+
   bool is_done() const { return done_->load(); }
   void wait_until_done() const { done_->wait(false); }
 
@@ -204,12 +211,15 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
 
   void written(bool ok) {
     bool last = false;
+    bool room = false;
     {
       const std::lock_guard lock{mutex_};
       (writing_->keys == 0 ? words_ : keys_).give_back(std::move(writing_));
       if (!ok) closed_ = true;
       last = is_last();
+      room = unsent_.size() < kWordsBeforeGroups && std::exchange(room_wanted_, false);
     }
+    if (room) asio::post(loop_, [self = shared_from_this()] { self->tell_of_room(); });
     if (last) finish();
     write_next();
   }
@@ -301,6 +311,10 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
     if (resume) read_next();
   }
 
+  void tell_of_room() {
+    if (session_ != nullptr) session_->tell_groups();
+  }
+
   void report(const grpc::Status& status) {
     Session* const session = std::exchange(session_, nullptr);
     if (status.ok())
@@ -329,6 +343,7 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
   Stock<v1::FromController> stock_in_{32 * 1024};
   std::optional<grpc::Status> outcome_;
   bool posted_ = false;
+  bool room_wanted_ = false;
   bool starting_ = true;
   bool closed_ = false;
   bool finishing_ = false;
@@ -432,7 +447,6 @@ void Session::watch() {
     if (no_welcome || no_reply) {
       return ended({ErrorCode::kUnavailable, "the controller does not answer"}, false);
     }
-    tell_groups();
     // Rather early than with the next look.
     if (ready_ && alive_every_.count() != 0 && now + interval > said_alive_ + alive_every_)
       say_alive();
@@ -705,14 +719,18 @@ void Session::all_groups(Vni vni, std::span<const MacAddress> listened) {
 
 void Session::group(const MacKey& group, bool listened) {
   if (!ready_) return;
-  changed_groups_[group.vni][group.mac] = listened;
+  // The opposite of what has not been told yet: then there is nothing to tell.
+  auto& changes = changed_groups_[group.vni];
+  const auto [change, added] = changes.try_emplace(group.mac, listened);
+  if (!added && change->second != listened) changes.erase(change);
+  if (changes.empty()) changed_groups_.erase(group.vni);
   tell_groups();
 }
 
 // Guests may change their minds faster than the controller reads: then it is told of each group
 // once, when there is room.
 void Session::tell_groups() {
-  if (!ready_ || changed_groups_.empty() || stream_->waiting() >= kWordsBeforeGroups) return;
+  if (!ready_ || changed_groups_.empty() || !stream_->has_room()) return;
   for (const auto& [vni, changes] : std::exchange(changed_groups_, {}))
     stream_->send([&](v1::FromAgent& message) {
       auto& groups = *message.mutable_groups();

@@ -24,6 +24,7 @@ class Sessions::Delivery final : public Directory::Listener {
     for (const auto reader : resynced_) {
       sessions_.directory_.forget_all(reader);
       sessions_.replicas_.end_all(reader);
+      if (auto* session = sessions_.live(reader)) session->too_much.clear();
       begin_anew(reader);
     }
     if (told_ != nullptr) note_told();

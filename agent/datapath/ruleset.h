@@ -40,6 +40,7 @@
 #include "core/mac_address.h"
 #include "core/prefix.h"
 #include "core/result.h"
+#include "core/vni.h"
 
 namespace dove::agent {
 
@@ -85,6 +86,10 @@ struct VtepChange {
   std::vector<IpAddress> add, remove;
 };
 std::string known_vteps(const WallOptions& options, const VtepChange& change);
+// The networks of this host, of which VXLAN comes in at its VTEP only; `verb`: add or delete, of
+// what is there. Precondition: base_ruleset() is in force.
+std::string known_networks(std::string_view verb, const std::set<Vni>& networks);
+std::string no_networks();
 // Preconditions: base_ruleset() is in force; check_device_name().
 std::string port_ruleset(const WallOptions& options, const WalledPort& port);
 std::string port_removal(const WalledPort& port);

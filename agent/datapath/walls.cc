@@ -104,6 +104,8 @@ std::string Walls::ruleset() const {
   if (untracked_) text += untracked_ruleset(options_);
   text += only_these_ ? known_vteps(options_, vteps_)
                       : known_vteps(options_, VtepChange{{vteps_.begin(), vteps_.end()}, {}});
+  if (only_these_networks_) text += no_networks();
+  text += known_networks("add", networks_);
   if (unclaimed().empty()) text += no_ports();  // what stood in the way of a removal has gone, too
   for (const auto& [device, port] : claimed_) text += port_ruleset(options_, port);
   text += policies_.empty() ? policy_hook_removal() : policy_hook();
@@ -122,6 +124,7 @@ void Walls::renew(Done done, const std::string& removals) {
 std::set<std::string> Walls::open_sets() const {
   std::set<std::string> open;
   if (!only_these_) open.insert({"vteps", "vteps6"});
+  if (!only_these_networks_) open.insert("vnis");
   if (!unclaimed().empty()) open.insert({"ports", "walled"});
   if (!unclaimed_policies().empty()) open.insert({"denied_to", "denied_from"});
   return open;
@@ -171,6 +174,24 @@ void Walls::set_vteps(std::set<IpAddress> vteps, Done done) {
   std::set_difference(before.begin(), before.end(), vteps_.begin(), vteps_.end(),
                       std::back_inserter(change.remove));
   runner_.run(NftCall::transaction(known_vteps(options_, change)), status_only(std::move(done)));
+}
+
+void Walls::add_network(Vni vni, Done done) {
+  if (!networks_.insert(vni).second) return;
+  runner_.run(NftCall::transaction(known_networks("add", {vni})), status_only(std::move(done)));
+}
+
+// What is not there cannot be deleted.
+void Walls::remove_network(Vni vni, Done done) {
+  if (networks_.erase(vni) == 0) return;
+  runner_.run(NftCall::transaction(known_networks("add", {vni}) + known_networks("delete", {vni})),
+              status_only(std::move(done)));
+}
+
+void Walls::claim_networks(Done done) {
+  only_these_networks_ = true;
+  runner_.run(NftCall::transaction(no_networks() + known_networks("add", networks_)),
+              status_only(std::move(done)));
 }
 
 // An nft(8) of ours has its process id as its port, and so has anybody else's.

@@ -48,6 +48,12 @@ class Walls {
   // The VTEPs of all other hosts; VXLAN comes in from no others. One transaction, of what differs.
   void set_vteps(std::set<IpAddress> vteps, Done done);
 
+  // VXLAN of these networks comes in at the VTEP only, whatever other addresses the host has.
+  void add_network(Vni vni, Done done);
+  void remove_network(Vni vni, Done done);
+  // There are no others, from an earlier doved.
+  void claim_networks(Done done);
+
   // --- policies
   // What a network exchanges no packet with; a policy that denies nothing is none. One transaction,
   // of all that has changed since the last began; none, and no call of `done`, when nothing
@@ -116,7 +122,9 @@ class Walls {
   std::map<std::string, WalledPort> claimed_;
   std::set<IpAddress> vteps_;
   bool only_these_ = false;  // the kernel has no others than vteps_
-  bool untracked_ = false;   // the kernel has connection tracking, and rules for it stand
+  std::set<Vni> networks_;
+  bool only_these_networks_ = false;
+  bool untracked_ = false;  // the kernel has connection tracking, and rules for it stand
   std::map<Vni, std::optional<NetworkPolicy>> policies_;  // empty: an earlier doved's
   struct DuePolicies {
     std::set<Vni> networks;

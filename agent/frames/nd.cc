@@ -90,14 +90,6 @@ std::optional<Options> parse_options(ByteView rest) noexcept {
   return options;
 }
 
-// ff02::1:ff00:0/104, where the last three bytes are the address's.
-bool is_solicited_node(const IpAddress& ip) noexcept {
-  const ByteView wire = ip.wire();
-  return get16(wire, 0) == 0xff02 && get16(wire, 2) == 0 && get16(wire, 4) == 0 &&
-         get16(wire, 6) == 0 && get16(wire, 8) == 0 && get16(wire, 10) == 1 &&
-         get8(wire, 12) == 0xff;
-}
-
 bool is_neighbour_message(const Icmpv6Packet& packet) noexcept {
   return packet.hop_limit == 255 && get8(packet.message, 1) == 0 &&
          packet.message.size() >= kNdMessage && !get_ip6(packet.message, 8).is_multicast();
@@ -154,6 +146,13 @@ NdFrame parse_listener_message(const Icmpv6Packet& packet) noexcept {
 }
 
 }  // namespace
+
+bool is_solicited_node(const IpAddress& ip) noexcept {
+  const ByteView wire = ip.wire();
+  return get16(wire, 0) == 0xff02 && get16(wire, 2) == 0 && get16(wire, 4) == 0 &&
+         get16(wire, 6) == 0 && get16(wire, 8) == 0 && get16(wire, 10) == 1 &&
+         get8(wire, 12) == 0xff;
+}
 
 NdFrame parse_nd(ByteView frame) noexcept {
   const auto packet = parse_icmpv6(frame);

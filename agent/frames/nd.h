@@ -41,6 +41,9 @@ struct Ipv6Sender {
 using NdFrame =
     std::variant<std::monostate, NeighbourSolicitation, NeighbourAdvertisement, Ipv6Sender>;
 
+// ff02::1:ff00:0/104, where the last three bytes are those of an address (RFC 4291 2.7.1).
+bool is_solicited_node(const IpAddress& ip) noexcept;
+
 NdFrame parse_nd(std::span<const std::byte> frame) noexcept;
 
 struct NdAnswer {

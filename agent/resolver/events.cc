@@ -16,10 +16,11 @@ void Resolver::State::want_group(Network& network, const MacAddress& mac, Action
 // The kernel had no list for it, so nobody got this frame.
 void Resolver::State::flood(Network& network, const PuntedFrame& frame, Actions& out) {
   want_group(network, frame.destination.mac, out);
-  if (!group_frames.take(who(network, frame.source), now))
-    return count_drop(DropReason::kGroupFrameLimit);
-  for (const Vtep& vtep : list_of(frame.destination))
-    out.resends.push_back(Resend{frame.packets, vtep, {}, {}});
+  const auto& list = list_of(frame.destination);
+  if (list.empty()) return;
+  if (!group_copies.take(who(network, frame.source), now, list.size()))
+    return count_drop(DropReason::kGroupCopyLimit);
+  for (const Vtep& vtep : list) out.resends.push_back(Resend{frame.packets, vtep, {}, {}});
 }
 
 // The record, made if there is room for it; else nullptr.

@@ -11,14 +11,14 @@ GuestLimiter::Rate::Rate(GuestRate rate) {
 }
 
 // What the host does not grant counts against the guest too: who tries much asks much.
-bool GuestLimiter::take(std::uint64_t guest, TimePoint now) {
+bool GuestLimiter::take(std::uint64_t guest, TimePoint now, std::size_t times) {
   if (guests_.size() >= most_) forget_full(now);
   auto& full = guests_[guest];
-  const auto guest_after = std::max(full, now) + guest_.interval;
+  const auto guest_after = std::max(full, now) + guest_.cost(times);
   if (guest_after - now > guest_.depth) return false;
   full = guest_after;
   const bool asks_little = guest_after - now <= guest_.depth / 4;
-  const auto host_after = std::max(host_full_, now) + host_.interval;
+  const auto host_after = std::max(host_full_, now) + host_.cost(times);
   if (host_after - now > (asks_little ? host_.depth : host_.depth / 2)) return false;
   host_full_ = host_after;
   return true;

@@ -3,7 +3,9 @@
 // host may do, the last half is kept for guests that have wanted little lately. Pure.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 
@@ -16,8 +18,9 @@ class GuestLimiter {
  public:
   explicit GuestLimiter(GuestRate guest, GuestRate host = {}) : guest_{guest}, host_{host} {}
 
-  // Whether it may be done once more because of the guest; then it counts as done.
-  bool take(std::uint64_t guest, TimePoint now);
+  // Whether it may be done once more, or so many times, because of the guest; then it counts as
+  // done. More than a burst counts as one.
+  bool take(std::uint64_t guest, TimePoint now, std::size_t times = 1);
   // It is done once more, whoever wanted it.
   void charge(TimePoint now);
   std::size_t guests() const noexcept { return guests_.size(); }
@@ -28,6 +31,9 @@ class GuestLimiter {
     explicit Rate(GuestRate rate);
     std::chrono::nanoseconds interval{0};  // 0: no limit
     std::chrono::nanoseconds depth{0};     // of a bucket
+    std::chrono::nanoseconds cost(std::size_t times) const {
+      return std::min(interval * static_cast<std::int64_t>(times), std::max(depth, interval));
+    }
   };
   void forget_full(TimePoint now);
 

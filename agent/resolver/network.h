@@ -14,6 +14,7 @@ namespace dove::agent {
 struct Group {
   MacAddress mac;
   TimePoint set_at{};
+  bool leads = false;  // to some host, as it was set
 };
 
 struct Network {

@@ -22,8 +22,8 @@ const char* to_string(DropReason reason) noexcept {
       return "key-limit";
     case DropReason::kGroupLimit:
       return "group-limit";
-    case DropReason::kGroupFrameLimit:
-      return "group-frame-limit";
+    case DropReason::kGroupCopyLimit:
+      return "group-copy-limit";
     case DropReason::kRepairLimit:
       return "repair-limit";
     case DropReason::kUnknownNetwork:

@@ -33,7 +33,7 @@ struct Resolver::State {
         records{limits.hash_seed},
         waiting{limits},
         asks{limits.asks_per_guest, limits.asks_per_host},
-        group_frames{limits.group_frames_per_guest} {}
+        group_copies{limits.group_copies_per_guest, limits.group_copies_per_host} {}
 
   // --- world.cc
   std::vector<HostId> change_hosts(std::span<const HostChange> changes, bool full);
@@ -173,7 +173,7 @@ struct Resolver::State {
   RecordStore records;
   WaitingRoom waiting;
   GuestLimiter asks;
-  GuestLimiter group_frames;
+  GuestLimiter group_copies;
   List<Record, InReview> reviews;        // by review_at: the delay is the same for all
   List<MacRecord, InExpected> expected;  // by expected_at, likewise
   struct Due {

@@ -90,20 +90,13 @@ void Resolver::State::set_groups(Vni vni, Actions& out) {
 void Resolver::State::set_group(Network& network, Group& group, Actions& out) const {
   group.set_at = now;
   const MacKey key{network.vni, group.mac};
+  group.leads = !list_of(key).empty();
   out.kernel.emplace_back(SetGroup{key, list_of(key)});
 }
 
 const std::vector<Vtep>& Resolver::State::list_of(const MacKey& group) const {
-  static const std::vector<Vtep> kNobody;
-  switch (reach_of(group.mac)) {
-    case Reach::kEverywhere:
-      return flood_lists.vteps(group.vni);
-    case Reach::kMembers:
-      return flood_lists.vteps(group);
-    case Reach::kNowhere:
-      break;
-  }
-  return kNobody;
+  return reach_of(group.mac) == Reach::kEverywhere ? flood_lists.vteps(group.vni)
+                                                   : flood_lists.vteps(group);
 }
 
 // A group gets its list when a guest sends to it; but where that would never be seen, before.
@@ -111,17 +104,23 @@ void Resolver::State::on_group_changed(const MacKey& group, Actions& out) {
   Network* const network = records.network(group.vni);
   if (network == nullptr) return;
   if (Group* const known = find_group(*network, group.mac)) return set_group(*network, *known, out);
-  if (!well_known_groups.empty() && !list_of(group).empty()) add_group(*network, group.mac, out);
+  if (well_known_groups.empty() || list_of(group).empty()) return;
+  // In nobody's place who has listeners: what has no list is lost here without a word.
+  const auto oldest = group_to_replace(*network);
+  if (oldest && (*oldest)->leads) return count_drop(DropReason::kGroupLimit);
+  add_group(*network, group.mac, out);
 }
 
-// The one that was set longest ago, when there is no room for another.
+// When there is no room for another: of those that nobody listens to, or of all, the one that was
+// set longest ago.
 std::optional<std::vector<Group>::iterator> Resolver::State::group_to_replace(
     Network& network) const {
   auto& groups = network.groups;
   if (groups.size() < network.well_known_groups + limits.groups_per_network) return std::nullopt;
   const auto first = groups.begin() + static_cast<std::ptrdiff_t>(network.well_known_groups);
-  return std::min_element(first, groups.end(),
-                          [](const Group& a, const Group& b) { return a.set_at < b.set_at; });
+  return std::min_element(first, groups.end(), [](const Group& a, const Group& b) {
+    return std::pair{a.leads, a.set_at} < std::pair{b.leads, b.set_at};
+  });
 }
 
 bool Resolver::State::has_room_for_group(Network& network) const {

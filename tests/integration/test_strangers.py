@@ -44,9 +44,13 @@ def send(where, source, destination, payload, port=frames.VXLAN_PORT):
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
     with netns.inside(where.netns):
         raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        index = socket.if_nametoindex("eth0")
+    scoped = (0, index) if destination.startswith("fe80:") else ()
     with raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
         for _ in range(3):
-            raw.sendto(packet, (destination, 0))
+            raw.sendto(packet, (destination, 0, *scoped))
     time.sleep(0.2)
 
 
@@ -127,6 +131,50 @@ def test_other_users_of_the_port_are_not_touched(lab, stranger):
         assert packets() == 6
         send(stranger, stranger.vtep, h1.vtep, b"<mine>")
         assert packets() == 6, "control: to the VTEP's own port it is dropped"
+
+
+def other_addresses(host):
+    """Of a host or a group that it is in, but for its VTEP."""
+    if ":" not in host.vtep:
+        return [beside(host, 67), "10.99.0.255", "255.255.255.255", "224.0.0.1"]
+    rows = json.loads(host.ip("-j", "-6", "address", "show", "dev", "eth0", "scope", "link").out)
+    return [beside(host, 67), *(one["local"] for row in rows for one in row.get("addr_info", [])
+                                if "local" in one)]
+
+
+@pytest.mark.parametrize("wall", ["wall", "control"])
+def test_no_other_address_of_the_host_is_a_way_in(lab, stranger, wall):
+    """Its kernel takes VXLAN at each of them. That of other networks is not ours to judge."""
+    h1, guest = lab.hosts["h1"], lab.guests["red1"]
+    if wall == "control":
+        h1.kill_doved()
+        run("nft", "flush", "chain", "inet", "dove", "input", netns=h1.netns)
+    try:
+        with Capture.of_guests([guest]) as seen:
+            for address in other_addresses(h1):
+                before, dropped = seen.count(guest.name, b"<other way>"), strangers_dropped_by_nft(h1)
+                send(stranger, stranger.vtep, address, vxlan_to(guest, b"<other way>"))
+                came = seen.count(guest.name, b"<other way>") - before
+                assert came == (0 if wall == "wall" else 3), address
+                if wall == "wall":
+                    assert strangers_dropped_by_nft(h1) == dropped + 3, address
+    finally:
+        if wall == "control":
+            h1.start()
+
+
+def strangers_dropped_by_nft(host):
+    shown = json.loads(run("nft", "-j", "list", "counter", "inet", "dove", "strangers_dropped",
+                           netns=host.netns).out)
+    return next(item["counter"]["packets"] for item in shown["nftables"] if "counter" in item)
+
+
+def test_another_network_at_another_address_is_not_touched(lab, stranger):
+    h1 = lab.hosts["h1"]
+    inner = frames.tagged(lab.guests["red1"].mac, "02:00:00:00:00:02", b"<theirs>")
+    before = strangers_dropped_by_nft(h1)
+    send(stranger, stranger.vtep, beside(h1, 67), frames.vxlan(4711, inner))
+    assert strangers_dropped_by_nft(h1) == before
 
 
 def test_a_new_host_is_known_at_once_and_a_deleted_one_no_more(lab, stranger):
@@ -214,9 +262,11 @@ def test_a_port_that_is_lost_while_nft_fails_leaves_nothing_in_the_way(lab):
             h2.dovectl("port", "add", "p-there", "endpoint", "moved")
             wait_until("the port is lost", lambda: "lost" in {
                 row["state"] for row in h1.show("port", "show")})
-            lab.guests["red1"].send_frames([frames.tagged(moved.mac, lab.guests["red1"].mac, b"x")])
-            wait_until("it is where it is", lambda: {
-                row["dst"] for row in h1.fdb(moved.vni) if row["mac"] == moved.mac} == {h2.vtep})
+            def leads():
+                red1 = lab.guests["red1"]
+                red1.send_frames([frames.tagged(moved.mac, red1.mac, b"who asks")])
+                return {row["dst"] for row in h1.fdb(moved.vni) if row["mac"] == moved.mac}
+            wait_until("it is where it is", lambda: leads() == {h2.vtep})
         finally:
             broken.unlink()
     h2.dovectl("port", "del", "p-there")

@@ -408,7 +408,7 @@ TEST_CASE("the audit finds in the walls what differs, whose it is, and mends it"
        {R"(nft chain bridge dove "alien" is not dove's)"},
        {}},
       {"nft flush chain inet dove input",
-       {"nft chain inet dove input has 0 rules instead of 4"},
+       {"nft chain inet dove input has 0 rules instead of 5"},
        {}},
       {"nft delete table arp dove",
        {"nft table arp dove cannot be listed: nft refused: Error: No such file or directory"},

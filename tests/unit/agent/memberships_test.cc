@@ -33,6 +33,13 @@ TEST_CASE("memberships: told when the first listener comes and when the last has
   CHECK(all.groups(kVni).empty());
 }
 
+TEST_CASE("memberships: solicited-node addresses are none, other groups with their MACs are") {
+  Memberships all;
+  CHECK(!all.join(at(1, "ff02::1:ff00:9")));
+  CHECK(all.join(at(1, "ff05::ff00:9")));
+  CHECK(all.groups(kVni).size() == 1);
+}
+
 TEST_CASE("memberships: one port's are bounded, and leave the others their room") {
   Memberships all;
   const auto group = [](unsigned i) {

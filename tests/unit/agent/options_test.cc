@@ -100,12 +100,13 @@ TEST_CASE("options: bounds") {
   CHECK(defaults.asks_per_guest.per_second == 2000);
   CHECK(defaults.asks_per_guest.burst == 500);
   CHECK(defaults.asks_per_host.per_second == 20'000);
-  CHECK(defaults.group_frames_per_guest.per_second == 2000);
+  CHECK(defaults.group_copies_per_guest.per_second == 4000);
+  CHECK(defaults.group_copies_per_host.per_second == 20'000);
   CHECK(defaults.keys_per_network == Limits{}.keys_per_network);
-  const auto parsed =
-      parse_more({"--ask-limit", "100", "--host-ask-limit", "0", "--guest-waiting", "1",
-                  "--network-waiting", "2", "--waiting-memory", "3", "--network-keys", "40",
-                  "--network-groups", "5", "--group-frame-limit", "8"});
+  const auto parsed = parse_more({"--ask-limit", "100", "--host-ask-limit", "0", "--guest-waiting",
+                                  "1", "--network-waiting", "2", "--waiting-memory", "3",
+                                  "--network-keys", "40", "--network-groups", "5",
+                                  "--group-copy-limit", "8", "--host-group-copy-limit", "9"});
   REQUIRE(std::holds_alternative<Options>(parsed));
   const auto& bounds = std::get<Options>(parsed).bounds;
   CHECK(bounds.asks_per_guest.per_second == 100);
@@ -116,8 +117,9 @@ TEST_CASE("options: bounds") {
   CHECK(bounds.waiting_bytes == 3U << 20U);
   CHECK(bounds.keys_per_network == 40);
   CHECK(bounds.groups_per_network == 5);
-  CHECK(bounds.group_frames_per_guest.per_second == 8);
-  CHECK(bounds.group_frames_per_guest.burst == 4);
+  CHECK(bounds.group_copies_per_guest.per_second == 8);
+  CHECK(bounds.group_copies_per_guest.burst == 4);
+  CHECK(bounds.group_copies_per_host.per_second == 9);
 }
 
 TEST_CASE("options: no limit is a limit that no port reaches") {

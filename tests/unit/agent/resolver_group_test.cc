@@ -141,13 +141,13 @@ TEST_CASE("resolver: frames to very many groups change little, and arrive all th
 TEST_CASE("resolver: of frames to groups a guest has so many sent on, and others have theirs") {
   Limits limits;
   limits.groups_per_network = 4;
-  limits.group_frames_per_guest = {10, 20};
+  limits.group_copies_per_guest = {10, 20};
   World w{limits};
   flood_list(w, {h(2)}, {}, true);
   w.out.clear();
   for (std::uint8_t n = 1; n <= 100; ++n) w.frame({kNet, group_mac(n)}, n);
   CHECK(w.resends().size() == 20);
-  CHECK(w.drops(DropReason::kGroupFrameLimit) == 80);
+  CHECK(w.drops(DropReason::kGroupCopyLimit) == 80);
   w.later(1000ms);
   w.out.clear();
   for (std::uint8_t n = 1; n <= 100; ++n) w.frame({kNet, group_mac(n)}, n);
@@ -231,13 +231,38 @@ TEST_CASE("resolver: adopted groups stay as they are until they are told") {
   CHECK(w.kernel() == Words{"group g4@20 []"});
 }
 
-TEST_CASE("resolver: solicited-node groups go nowhere: the kernel answers what is sent there") {
+TEST_CASE(
+    "resolver: with the MACs of solicited-node groups there are others, that may have listeners") {
   World w;
+  const MacKey group{kNet, MacAddress{{0x33, 0x33, 0xff, 0, 0, 9}}};
   flood_list(w, {h(2)}, {}, true);
   w.out.clear();
-  w.frame({kNet, MacAddress{{0x33, 0x33, 0xff, 0, 0, 9}}}, 7);
+  w.frame(group, 7);
   CHECK(w.kernel() == Words{"group g9 []"});
   CHECK(w.resends().empty());
+  w.out.clear();
+  w.r.on_group_list(kNet, group.mac, std::vector{h(2)}, {}, true, w.out);
+  CHECK(w.kernel() == Words{"group g9 [h2]"});
+}
+
+TEST_CASE("resolver: without a punt a group with listeners makes no room for another") {
+  Limits limits;
+  limits.groups_per_network = 2;
+  World w{limits};
+  w.r.remove_network(kNet, w.out);
+  w.r.set_well_known_groups(std::vector{MacAddress{{0x01, 0x00, 0x5e, 0, 0, 1}}});
+  w.r.add_network(kNet, w.out);
+  const auto listened = [&](std::uint8_t n) {
+    w.out.clear();
+    w.later(2000ms);
+    const MacAddress group{{0x01, 0x00, 0x5e, 1, 1, n}};
+    w.r.on_group_list(kNet, group, std::vector{h(2)}, {}, true, w.out);
+    return w.kernel();
+  };
+  CHECK(listened(1) == Words{"group g1 [h2]"});
+  CHECK(listened(2) == Words{"group g2 [h2]"});
+  CHECK(listened(3).empty());
+  CHECK(w.drops(DropReason::kGroupLimit) == 1);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ add set bridge dove ports { type ifname; }
 add map bridge dove walled { type ifname : verdict; }
 add set inet dove vteps { type ipv4_addr; }
 add set inet dove vteps6 { type ipv6_addr; }
+add set inet dove vnis { typeof @th,96,24; }
 add set inet dove punts { type mark; size 4096; flags dynamic; }
 flush set inet dove punts
 add counter inet dove host_input
@@ -41,6 +42,7 @@ add rule inet dove input iifname "dvbr*" counter name host_input drop
 add rule inet dove input iifname @ports counter name host_input drop
 add rule inet dove input iifname "dvpunt" counter name host_input drop
 add rule inet dove input iifname != "lo" udp dport 4789 ip daddr 192.0.2.1 ip saddr != @vteps counter name strangers_dropped drop
+add rule inet dove input iifname != "lo" udp dport 4789 ip daddr != 192.0.2.1 @th,64,8 & 0x08 == 0x08 @th,96,24 @vnis counter name strangers_dropped drop
 add chain inet dove forward { type filter hook forward priority -350; policy accept; }
 flush chain inet dove forward
 add rule inet dove forward iifname "dvbr*" oifname "dvbr*" accept
@@ -99,6 +101,10 @@ add rule inet dove raw_output udp dport 4789 ip saddr 192.0.2.1 notrack
         "add element inet dove vteps { 192.0.2.4 }\nadd element inet dove vteps { 192.0.2.2 }\n"
         "delete element inet dove vteps { 192.0.2.2 }\n");
   CHECK(known_vteps(kOptions, VtepChange{}).empty());
+
+  CHECK(known_networks("add", {*Vni::from(100), *Vni::from(16777215)}) ==
+        "add element inet dove vnis { 100, 16777215 }\n");
+  CHECK(known_networks("delete", {}).empty());
 
   WallOptions options = kOptions;
   options.vtep = ip("2001:db8::1");
