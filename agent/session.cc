@@ -731,11 +731,11 @@ void Session::group(const MacKey& group, bool listened) {
 // once, when there is room.
 void Session::tell_groups() {
   if (!ready_ || changed_groups_.empty() || !stream_->has_room()) return;
-  for (const auto& [vni, changes] : std::exchange(changed_groups_, {}))
+  for (const auto& changed : std::exchange(changed_groups_, {}))
     stream_->send([&](v1::FromAgent& message) {
       auto& groups = *message.mutable_groups();
-      groups.set_vni(vni.value());
-      for (const auto& [mac, listened] : changes)
+      groups.set_vni(changed.first.value());
+      for (const auto& [mac, listened] : changed.second)
         (listened ? groups.add_add() : groups.add_remove())->assign(api::to_bytes(mac));
     });
 }

@@ -150,12 +150,21 @@ def test_a_policy_holds_while_doved_is_down(lab, guests):
 
 
 def test_a_tenant_that_routes_nothing_by_default(lab, guests):
+    """But for two networks of which it is said that they route."""
+    between = ("tenant", "red", "between", "red-a", "and", "red-b")
     lab.dovectl("tenant", "set", "red", "routing", "deny")
     try:
-        for a, b in (("red-a1", "red-c2"), ("red-c1", "red-a1")):
-            wait_until(f"{a} is kept from {b}",
-                           lambda: traffic.ping(guests[a], guests[b].ipv4, 2, 0.05, 0.2).lost == 2)
+        lab.dovectl("policy", "add", *between, "allow")
+        lab.dovectl("-wait=30", "sync")
+        for a, b in (("red-a1", "red-c2"), ("red-c1", "red-a1"), ("red-b2", "red-c1")):
+            for to in (guests[b].ipv4, guests[b].ipv6):
+                assert traffic.ping(guests[a], to, 2, 0.05, 0.3).lost == 2, f"{a} to {to}"
+        for a, b in (("red-a1", "red-b2"), ("red-b1", "red-a1")):
+            for to in (guests[b].ipv4, guests[b].ipv6):
+                assert traffic.ping(guests[a], to, 2, 0.05).lost == 0, f"{a} to {to}"
     finally:
+        lab.dovectl("policy", "del", *between, check=False)
         lab.dovectl("tenant", "set", "red", "routing", "allow")
-    wait_until("it is allowed again", lambda: traffic.ping(
-        guests["red-a1"], guests["red-c2"].ipv4, 1, 0.05, 0.5).lost == 0)
+    for to in (guests["red-c2"].ipv4, guests["red-c2"].ipv6):
+        wait_until("it is allowed again", lambda: traffic.ping(
+            guests["red-a1"], to, 1, 0.05, 0.5).lost == 0)
