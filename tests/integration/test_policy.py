@@ -161,7 +161,8 @@ def test_a_tenant_that_routes_nothing_by_default(lab, guests):
                 assert traffic.ping(guests[a], to, 2, 0.05, 0.3).lost == 2, f"{a} to {to}"
         for a, b in (("red-a1", "red-b2"), ("red-b1", "red-a1")):
             for to in (guests[b].ipv4, guests[b].ipv6):
-                assert traffic.ping(guests[a], to, 2, 0.05).lost == 0, f"{a} to {to}"
+                wait_until(f"{a} reaches {to}", lambda: traffic.ping(
+                    guests[a], to, 1, 0.05, 0.5).lost == 0)
     finally:
         lab.dovectl("policy", "del", *between, check=False)
         lab.dovectl("tenant", "set", "red", "routing", "allow")
