@@ -254,7 +254,8 @@ def test_a_port_that_is_lost_while_nft_fails_leaves_nothing_in_the_way(lab):
     broken = h1.dir / "broken"
     with nft_of(h1, f"[ -e {broken} ] && {{ rm $text; exit 1; }}") as start:
         start()
-        h1.wait_connected()
+        wait_until("its ports are confirmed", lambda: {
+            row["state"] for row in h1.show("port", "show")} == {"active"})
         assert traffic.ping(lab.guests["red1"], moved.ipv4, 2).lost == 0
         broken.touch()
         try:
