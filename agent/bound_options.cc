@@ -52,11 +52,11 @@ constexpr std::array<Bound, kBoundOptions> kBounds{{
      {1, 4096},
      [](unsigned value, Limits& out) { out.groups_per_network = value; }},
     {"--group-copy-limit",
-     "Copies of one guest's multicast that doved itself sends in a second, 0: no limit (4000)",
+     "Copies of one guest's multicast that doved itself sends in a second, 0: no limit (1000)",
      {0, kMostAsks},
      [](unsigned value, Limits& out) { out.group_copies_per_guest = rate_of(value); }},
     {"--host-group-copy-limit",
-     "Likewise of all guests (20000)",
+     "Likewise of all guests (10000)",
      {0, kMostAsks},
      [](unsigned value, Limits& out) { out.group_copies_per_host = rate_of(value); }},
 }};

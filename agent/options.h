@@ -33,8 +33,8 @@ struct Options {
   WallLimits limits;      // in the kernel
   Limits bounds{.asks_per_guest = {2000, 500},
                 .asks_per_host = {20000, 5000},
-                .group_copies_per_guest = {4000, 1000},
-                .group_copies_per_host = {20000, 5000}};  // behind it
+                .group_copies_per_guest = {1000, 250},
+                .group_copies_per_host = {10000, 2500}};  // behind it
   std::string log_level = "info";
 
   std::filesystem::path state_file() const { return state_dir / "state.json"; }

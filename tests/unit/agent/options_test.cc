@@ -100,8 +100,8 @@ TEST_CASE("options: bounds") {
   CHECK(defaults.asks_per_guest.per_second == 2000);
   CHECK(defaults.asks_per_guest.burst == 500);
   CHECK(defaults.asks_per_host.per_second == 20'000);
-  CHECK(defaults.group_copies_per_guest.per_second == 4000);
-  CHECK(defaults.group_copies_per_host.per_second == 20'000);
+  CHECK(defaults.group_copies_per_guest.per_second == 1000);
+  CHECK(defaults.group_copies_per_host.per_second == 10'000);
   CHECK(defaults.keys_per_network == Limits{}.keys_per_network);
   const auto parsed = parse_more({"--ask-limit", "100", "--host-ask-limit", "0", "--guest-waiting",
                                   "1", "--network-waiting", "2", "--waiting-memory", "3",
