@@ -81,27 +81,34 @@ void Ports::detach(const std::string& endpoint, std::uint64_t generation,
 
 void Ports::owe_detach(const std::string& endpoint, std::uint64_t generation) {
   if (endpoint.empty()) return;
-  const auto known = std::find_if(owed_.begin(), owed_.end(),
-                                  [&](const auto& one) { return one.endpoint == endpoint; });
-  if (known == owed_.end())
+  auto* const known = find_owed(endpoint);
+  if (known != nullptr && known->generation >= generation) return;
+  if (known != nullptr)
+    known->generation = generation;
+  else
     owed_.push_back({.endpoint = endpoint, .generation = generation});
-  else if (std::exchange(known->generation, std::max(known->generation, generation)) >= generation)
-    return;
   save_soon();
+}
+
+SavedDetach* Ports::find_owed(const std::string& endpoint) {
+  const auto found = std::find_if(owed_.begin(), owed_.end(),
+                                  [&](const auto& one) { return one.endpoint == endpoint; });
+  return found == owed_.end() ? nullptr : &*found;
+}
+
+bool Ports::drop_owed(const std::string& endpoint) {
+  return std::erase_if(owed_, [&](const auto& one) { return one.endpoint == endpoint; }) != 0;
 }
 
 // The endpoint is here again: neither now nor after a restart is it to be detached.
 void Ports::owe_nothing(const std::string& endpoint) {
-  if (std::erase_if(owed_, [&](const auto& one) { return one.endpoint == endpoint; }) != 0)
-    save_soon();
+  if (drop_owed(endpoint)) save_soon();
 }
 
 // Only one of which the detach is owed.
 void Ports::keep_deleted(const Port& port) {
-  const bool owed = std::any_of(owed_.begin(), owed_.end(),
-                                [&](const auto& one) { return one.endpoint == port.endpoint; });
   const auto network = networks_.find(port.vni);
-  if (!owed || network == networks_.end()) return;
+  if (find_owed(port.endpoint) == nullptr || network == networks_.end()) return;
   network->second.deleted.insert(port.endpoint);
   deleted_.insert_or_assign(port.endpoint, port).first->second.state = Port::State::kAbsent;
 }

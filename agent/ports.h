@@ -167,6 +167,8 @@ class Ports {
   void detach(const std::string& endpoint, std::uint64_t generation, std::function<void()> done);
   void owe_detach(const std::string& endpoint, std::uint64_t generation);
   void owe_nothing(const std::string& endpoint);
+  SavedDetach* find_owed(const std::string& endpoint);
+  bool drop_owed(const std::string& endpoint);  // whether there was one
   void pay_detaches(std::function<void()> done);
   void pay_detach(const SavedDetach& owed, std::function<void()> done);
   void keep_deleted(const Port& port);

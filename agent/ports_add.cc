@@ -218,7 +218,7 @@ void Ports::record(const Port& port) {
   // What remains of the endpoint at a device where it is lost.
   if (Port* const other = find_endpoint(port.endpoint); other != nullptr && other->dev != port.dev)
     forget_port(other->dev, [](const Status&) {});
-  std::erase_if(owed_, [&](const auto& owed) { return owed.endpoint == port.endpoint; });
+  drop_owed(port.endpoint);
   forget_deleted(port.endpoint);
   ports_.insert_or_assign(port.dev, port);
   host_.on_port(port, false);

@@ -125,10 +125,10 @@ class Session::Stream final : public std::enable_shared_from_this<Stream> {
     if (last) finish();
   }
 
-  // How many messages wait to be written, or are being.
-  std::size_t waiting() {
+  // Whether words wait to be written.
+  bool is_busy() {
     const std::lock_guard lock{mutex_};
-    return unsent_.size() + (writing_ ? 1 : 0);
+    return writing_ || !unsent_.empty();
   }
 
   // Whether few are waiting; if not, the session is told when they are.
@@ -456,8 +456,7 @@ void Session::watch() {
 
 void Session::say_alive() {
   said_alive_ = Clock::now();
-  if (stream_->waiting() == 0)
-    stream_->send([](v1::FromAgent& message) { message.mutable_alive(); });
+  if (!stream_->is_busy()) stream_->send([](v1::FromAgent& message) { message.mutable_alive(); });
 }
 
 void Session::ended(const Error& reason, bool refused) {

@@ -257,7 +257,10 @@ class Sessions {
   void settle_groups(Delivery& delivery);
   void tell_replicas(const Consequences& consequences, Delivery& delivery);
   void offer_what_fits(ReaderId reader, Live& session, Delivery& delivery);
-  void tell_replica(ReaderId reader, Vni vni, std::span<const Key> changed, Delivery& delivery);
+  bool may_keep(const Live& session, Vni vni) const;
+  void end_replica(ReaderId reader, Live& session, Vni vni, Delivery& delivery);
+  void tell_replica(ReaderId reader, Live& session, Vni vni, std::span<const Key> changed,
+                    Delivery& delivery);
   void send_delta(ReaderId reader, Vni vni, std::span<const Key> changed, Delivery& delivery);
   void send_snapshot(ReaderId reader, Vni vni, Delivery& delivery);
   void send_replica(ReaderId reader, Vni vni, v1::Replica::Kind kind, Delivery& delivery);

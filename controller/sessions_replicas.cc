@@ -35,18 +35,25 @@ void Sessions::replicate(Peer& peer, const ReplicaPoint& has) {
   session->replicates = true;
   session->too_much.erase(has.vni);
   const auto told = replicas_.last_told(reader, has.vni);
-  const bool joined =
-      session->joined.contains(has.vni) && directory_.topology().network(has.vni) != nullptr;
-  if (!joined || !replicas_.begin(reader, has.vni, revision_)) {
-    if (joined && replicas_.is_small(has.vni)) session->too_much.insert(has.vni);
-    replicas_.end(reader, has.vni);
-    send_replica(reader, has.vni, v1::Replica::ENDED, delivery);
+  if (!may_keep(*session, has.vni) || !replicas_.begin(reader, has.vni, revision_)) {
+    end_replica(reader, *session, has.vni, delivery);
     return offer_what_fits(reader, *session, delivery);
   }
   const bool in_step = !told || *told == has.revision;
   if (in_step && directory_.digest(has.vni) == has.digest)
     return send_replica(reader, has.vni, v1::Replica::CURRENT, delivery);
   send_snapshot(reader, has.vni, delivery);
+}
+
+bool Sessions::may_keep(const Live& session, Vni vni) const {
+  return session.joined.contains(vni) && directory_.topology().network(vni) != nullptr;
+}
+
+// For want of room, unless the network itself is the reason: then it is offered when there is some.
+void Sessions::end_replica(ReaderId reader, Live& session, Vni vni, Delivery& delivery) {
+  if (may_keep(session, vni) && replicas_.is_small(vni)) session.too_much.insert(vni);
+  replicas_.end(reader, vni);
+  send_replica(reader, vni, v1::Replica::ENDED, delivery);
 }
 
 void Sessions::send_replica(ReaderId reader, Vni vni, v1::Replica::Kind kind, Delivery& delivery) {
@@ -107,12 +114,10 @@ void Sessions::offer_what_fits(ReaderId reader, Live& session, Delivery& deliver
 }
 
 // Who keeps the network hears what has changed, or that it is too large now.
-void Sessions::tell_replica(ReaderId reader, Vni vni, std::span<const Key> changed,
+void Sessions::tell_replica(ReaderId reader, Live& session, Vni vni, std::span<const Key> changed,
                             Delivery& delivery) {
   if (!replicas_.is_small(vni) || replicas_.has_too_much(reader)) {
-    if (replicas_.is_small(vni)) sessions_.at(reader).too_much.insert(vni);
-    replicas_.end(reader, vni);
-    send_replica(reader, vni, v1::Replica::ENDED, delivery);
+    end_replica(reader, session, vni, delivery);
   } else if (changed.size() > kBindingsPerMessage) {
     send_snapshot(reader, vni, delivery);
   } else {
@@ -129,7 +134,7 @@ void Sessions::tell_replicas(const Consequences& consequences, Delivery& deliver
     shrunk = shrunk || replicas_.size_of(vni) < before;
     for (auto& [reader, session] : sessions_) {
       if (replicas_.is_kept(reader, vni)) {
-        tell_replica(reader, vni, changed, delivery);
+        tell_replica(reader, session, vni, changed, delivery);
       } else if (offer && session.replicates && session.joined.contains(vni)) {
         session.too_much.erase(vni);
         send_replica(reader, vni, v1::Replica::OFFERED, delivery);

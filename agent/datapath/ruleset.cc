@@ -3,6 +3,7 @@
 #include "agent/datapath/ruleset.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 
@@ -43,13 +44,17 @@ std::string tunnel_to(const WallOptions& options) {
                      options.vtep.to_string());
 }
 
+std::string elements(std::string_view verb, const char* set,
+                     const std::vector<std::string>& texts) {
+  if (texts.empty()) return {};
+  return fmt::format("{} element inet dove {} {{ {} }}\n", verb, set, fmt::join(texts, ", "));
+}
+
 std::string vtep_elements(const WallOptions& options, std::string_view verb, const auto& vteps) {
-  std::string list;
+  std::vector<std::string> texts;
   for (const IpAddress& vtep : vteps)
-    if (vtep.family() == options.vtep.family())
-      list += (list.empty() ? "" : ", ") + vtep.to_string();
-  if (list.empty()) return {};
-  return fmt::format("{} element inet dove {} {{ {} }}\n", verb, vtep_set(options), list);
+    if (vtep.family() == options.vtep.family()) texts.push_back(vtep.to_string());
+  return elements(verb, vtep_set(options), texts);
 }
 
 std::string tables() {
@@ -207,9 +212,9 @@ std::string known_vteps(const WallOptions& options, const VtepChange& change) {
 }
 
 std::string known_networks(std::string_view verb, const std::set<Vni>& networks) {
-  std::string list;
-  for (const Vni vni : networks) list += (list.empty() ? "" : ", ") + vni.to_string();
-  return list.empty() ? list : fmt::format("{} element inet dove vnis {{ {} }}\n", verb, list);
+  std::vector<std::string> texts;
+  for (const Vni vni : networks) texts.push_back(vni.to_string());
+  return elements(verb, "vnis", texts);
 }
 
 std::string no_networks() { return "flush set inet dove vnis\n"; }

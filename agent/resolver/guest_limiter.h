@@ -32,7 +32,7 @@ class GuestLimiter {
     std::chrono::nanoseconds interval{0};  // 0: no limit
     std::chrono::nanoseconds depth{0};     // of a bucket
     std::chrono::nanoseconds cost(std::size_t times) const {
-      return std::min(interval * static_cast<std::int64_t>(times), std::max(depth, interval));
+      return std::min(interval * static_cast<std::int64_t>(times), depth);
     }
   };
   void forget_full(TimePoint now);

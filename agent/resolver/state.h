@@ -47,7 +47,7 @@ struct Resolver::State {
   void on_group_changed(const MacKey& group, Actions& out);
   std::optional<std::vector<Group>::iterator> group_to_replace(Network& network) const;
   bool has_room_for_group(Network& network) const;
-  Group& add_group(Network& network, const MacAddress& mac, Actions& out);
+  void add_group(Network& network, const MacAddress& mac, Actions& out);
   void add_local(Network& network, const MacAddress& mac, Actions& out);
   void remove_local(MacRecord& record, Actions& out);
 

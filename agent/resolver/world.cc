@@ -90,8 +90,9 @@ void Resolver::State::set_groups(Vni vni, Actions& out) {
 void Resolver::State::set_group(Network& network, Group& group, Actions& out) const {
   group.set_at = now;
   const MacKey key{network.vni, group.mac};
-  group.leads = !list_of(key).empty();
-  out.kernel.emplace_back(SetGroup{key, list_of(key)});
+  const auto& list = list_of(key);
+  group.leads = !list.empty();
+  out.kernel.emplace_back(SetGroup{key, list});
 }
 
 const std::vector<Vtep>& Resolver::State::list_of(const MacKey& group) const {
@@ -129,7 +130,7 @@ bool Resolver::State::has_room_for_group(Network& network) const {
 }
 
 // Where there is no room it takes that of another, which is set again when it is seen again.
-Group& Resolver::State::add_group(Network& network, const MacAddress& mac, Actions& out) {
+void Resolver::State::add_group(Network& network, const MacAddress& mac, Actions& out) {
   auto& groups = network.groups;
   if (const auto oldest = group_to_replace(network)) {
     count_drop(DropReason::kGroupLimit);
@@ -138,7 +139,6 @@ Group& Resolver::State::add_group(Network& network, const MacAddress& mac, Actio
   }
   groups.push_back(Group{mac});
   set_group(network, groups.back(), out);
-  return groups.back();
 }
 
 Group* Resolver::State::find_group(Network& network, const MacAddress& mac) const {

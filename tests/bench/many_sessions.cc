@@ -136,14 +136,16 @@ void Bench::make_objects() {
   if (!status.ok()) throw std::runtime_error{status.error_message()};
 }
 
+bool is_settled(const PlayedAgent* agent) { return agent->settled().has_value(); }
+
 void Bench::run_until_settled(const std::vector<PlayedAgent*>& who) {
   const auto deadline = Clock::now() + std::chrono::seconds{options_.patience_s};
-  const auto settled = [](const PlayedAgent* agent) { return agent->settled().has_value(); };
-  while (!std::all_of(who.begin(), who.end(), settled)) {
+  while (!std::all_of(who.begin(), who.end(), is_settled)) {
     if (Clock::now() > deadline)
-      throw std::runtime_error{fmt::format(
-          "of {} hosts {} are back; {}", who.size(), std::count_if(who.begin(), who.end(), settled),
-          (*std::find_if_not(who.begin(), who.end(), settled))->missing())};
+      throw std::runtime_error{
+          fmt::format("of {} hosts {} are back; {}", who.size(),
+                      std::count_if(who.begin(), who.end(), is_settled),
+                      (*std::find_if_not(who.begin(), who.end(), is_settled))->missing())};
     loop_.run_for(std::chrono::milliseconds{5});
   }
 }
@@ -200,8 +202,7 @@ json Bench::all_back() {
   const auto known = (*revision)->revision();
   controller_->kill();
   const auto noticed_by = Clock::now() + std::chrono::seconds{options_.patience_s};
-  const auto settled = [](const PlayedAgent* agent) { return agent->settled().has_value(); };
-  while (std::any_of(all.begin(), all.end(), settled)) {
+  while (std::any_of(all.begin(), all.end(), is_settled)) {
     if (Clock::now() > noticed_by)
       throw std::runtime_error{"a host did not notice that it is alone"};
     loop_.run_for(std::chrono::milliseconds{5});

@@ -102,6 +102,13 @@ def test_it_holds_while_doved_is_down_and_after_its_return(lab, stranger):
     assert came_through(lab, stranger, h2.vtep) == 3
 
 
+def counted_packets(host, table, counter):
+    """By nft itself: no doved is needed."""
+    shown = json.loads(run("nft", "-j", "list", "counter", "inet", table, counter,
+                           netns=host.netns).out)
+    return next(item["counter"]["packets"] for item in shown["nftables"] if "counter" in item)
+
+
 @contextlib.contextmanager
 def let_in(host):
     """Yields a function: how many packets with the tag have passed the walls of its input."""
@@ -111,12 +118,8 @@ def let_in(host):
         "add rule inet watch input "
         "meta l4proto udp @th,64,48 0x3c6d696e653e counter name let_in\n"))
 
-    def packets():
-        shown = json.loads(run("nft", "-j", "list", "counters", "table", "inet", "watch",
-                               netns=host.netns).out)
-        return next(item["counter"]["packets"] for item in shown["nftables"] if "counter" in item)
     try:
-        yield packets
+        yield lambda: counted_packets(host, "watch", "let_in")
     finally:
         run("nft", "delete", "table", "inet", "watch", netns=host.netns)
 
@@ -152,29 +155,24 @@ def test_no_other_address_of_the_host_is_a_way_in(lab, stranger, wall):
     try:
         with Capture.of_guests([guest]) as seen:
             for address in other_addresses(h1):
-                before, dropped = seen.count(guest.name, b"<other way>"), strangers_dropped_by_nft(h1)
+                before = seen.count(guest.name, b"<other way>")
+                dropped = counted_packets(h1, "dove", "strangers_dropped")
                 send(stranger, stranger.vtep, address, vxlan_to(guest, b"<other way>"))
                 came = seen.count(guest.name, b"<other way>") - before
                 assert came == (0 if wall == "wall" else 3), address
                 if wall == "wall":
-                    assert strangers_dropped_by_nft(h1) == dropped + 3, address
+                    assert counted_packets(h1, "dove", "strangers_dropped") == dropped + 3, address
     finally:
         if wall == "control":
             h1.start()
 
 
-def strangers_dropped_by_nft(host):
-    shown = json.loads(run("nft", "-j", "list", "counter", "inet", "dove", "strangers_dropped",
-                           netns=host.netns).out)
-    return next(item["counter"]["packets"] for item in shown["nftables"] if "counter" in item)
-
-
 def test_another_network_at_another_address_is_not_touched(lab, stranger):
     h1 = lab.hosts["h1"]
     inner = frames.tagged(lab.guests["red1"].mac, "02:00:00:00:00:02", b"<theirs>")
-    before = strangers_dropped_by_nft(h1)
+    before = counted_packets(h1, "dove", "strangers_dropped")
     send(stranger, stranger.vtep, beside(h1, 67), frames.vxlan(4711, inner))
-    assert strangers_dropped_by_nft(h1) == before
+    assert counted_packets(h1, "dove", "strangers_dropped") == before
 
 
 def test_a_new_host_is_known_at_once_and_a_deleted_one_no_more(lab, stranger):

@@ -17,7 +17,7 @@ struct World : SmallFabric {
   }
 };
 
-// A lease of a second.
+// A short lease, and longer than a machine stands still.
 struct Silence : World {
   Silence() : World{{.lease = milliseconds{2500}}} {}
 

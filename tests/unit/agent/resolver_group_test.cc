@@ -11,6 +11,17 @@ void flood_list(World& w, const std::vector<HostId>& add, const std::vector<Host
 }
 constexpr HostId h(std::uint32_t n) { return HostId{n}; }
 
+// Broadcasts go to one other host.
+struct FloodingWorld : World {
+  explicit FloodingWorld(const Limits& limits) : World{limits} {
+    flood_list(*this, {h(2)}, {}, true);
+    out.clear();
+  }
+  void frames_to_groups(std::uint8_t first, std::uint8_t last) {
+    for (std::uint8_t n = first; n <= last; ++n) frame({kNet, group_mac(n)}, n);
+  }
+};
+
 TEST_CASE("resolver: a network has its broadcast list from the start, an empty one too") {
   World w;
   w.r.add_network(*Vni::from(20), w.out);
@@ -112,12 +123,10 @@ TEST_CASE("resolver: a list that the kernel lost or refused is set again") {
 TEST_CASE("resolver: groups are bounded, the oldest makes room and is counted") {
   Limits limits;
   limits.groups_per_network = 4;
-  World w{limits};
-  flood_list(w, {h(2)}, {}, true);
-  w.out.clear();
-  for (std::uint8_t n = 1; n <= 4; ++n) w.frame({kNet, group_mac(n)}, n);
+  FloodingWorld w{limits};
+  w.frames_to_groups(1, 4);
   w.later(1000ms);
-  for (std::uint8_t n = 5; n <= 6; ++n) w.frame({kNet, group_mac(n)}, n);
+  w.frames_to_groups(5, 6);
   const Words kernel = w.kernel();
   CHECK(Words(kernel.end() - 2, kernel.end()) == Words{"no group g2", "group g6 [h2]"});
   CHECK(w.resends().size() == 6);
@@ -128,10 +137,8 @@ TEST_CASE("resolver: groups are bounded, the oldest makes room and is counted") 
 TEST_CASE("resolver: frames to very many groups change little, and arrive all the same") {
   Limits limits;
   limits.groups_per_network = 4;
-  World w{limits};
-  flood_list(w, {h(2)}, {}, true);
-  w.out.clear();
-  for (std::uint8_t n = 1; n <= 100; ++n) w.frame({kNet, group_mac(n)}, n);
+  FloodingWorld w{limits};
+  w.frames_to_groups(1, 100);
   CHECK(w.kernel().size() == 4);
   CHECK(w.resends().size() == 100);
   CHECK(w.drops(DropReason::kGroupLimit) == 96);
@@ -142,15 +149,13 @@ TEST_CASE("resolver: of frames to groups a guest has so many sent on, and others
   Limits limits;
   limits.groups_per_network = 4;
   limits.group_copies_per_guest = {10, 20};
-  World w{limits};
-  flood_list(w, {h(2)}, {}, true);
-  w.out.clear();
-  for (std::uint8_t n = 1; n <= 100; ++n) w.frame({kNet, group_mac(n)}, n);
+  FloodingWorld w{limits};
+  w.frames_to_groups(1, 100);
   CHECK(w.resends().size() == 20);
   CHECK(w.drops(DropReason::kGroupCopyLimit) == 80);
   w.later(1000ms);
   w.out.clear();
-  for (std::uint8_t n = 1; n <= 100; ++n) w.frame({kNet, group_mac(n)}, n);
+  w.frames_to_groups(1, 100);
   CHECK(w.resends().size() == 10);
 }
 

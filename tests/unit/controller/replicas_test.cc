@@ -138,6 +138,10 @@ class World {
       agent.flush();
     }
   }
+  void replicate_all(Agent& agent) {
+    for (const auto vni : kNetworks) replicate(agent, vni);
+    serve(agent);
+  }
   void add(std::uint8_t n) {
     v1::ChangeRequest change;
     auto* endpoint = change.add_operations()->mutable_endpoint_add();
@@ -319,8 +323,7 @@ TEST_CASE("replicas: what was too much for one agent is offered when there is ro
   World world{{.network = 4, .agent = 6}};
   const auto agent = world.connect("h1", 1);
   fill(world, agent, 8);
-  for (const auto vni : kNetworks) world.replicate(*agent, vni);
-  world.serve(*agent);
+  world.replicate_all(*agent);
   REQUIRE(agent->replicas.contains(kNetworks[0]));
   REQUIRE_FALSE(agent->replicas.contains(kNetworks[1]));
   SECTION("by a network that is left") {
@@ -347,8 +350,7 @@ TEST_CASE("replicas: one that has grown to too much for one agent is offered whe
   World world{{.network = 6, .agent = 6}};
   const auto agent = world.connect("h1", 1);
   fill(world, agent, 4);
-  for (const auto vni : kNetworks) world.replicate(*agent, vni);
-  world.serve(*agent);
+  world.replicate_all(*agent);
   for (std::uint8_t n = 4; n < 8; ++n) {
     world.add(n);
     world.activate(agent, n);
