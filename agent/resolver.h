@@ -99,6 +99,7 @@ enum class DropReason : std::uint8_t {
   kLocal,           // a punted frame for a guest that by now is on this host's bridge
   kForgotten,       // a pushed change to a key that is no longer of interest
   kUnroutable,      // to the router, with no IP destination that can be routed to
+  kUnrouted,        // to a MAC in another network, but not by way of the router
   kCount,
 };
 const char* to_string(DropReason reason) noexcept;  // "wait-timeout", ...

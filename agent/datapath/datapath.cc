@@ -223,6 +223,8 @@ Status Datapath::set_router(Vni vni, const Router& router) {
 Status Datapath::State::set_router(Vni vni) {
   const auto router = routers.find(vni);
   if (router == routers.end()) return {};
+  if (!router->second.mac.is_zero())
+    parts.walls->set_router(router->second.mac, or_when_renewed(report_trouble()));
   lead_answers_of(router->second);
   if (!parts.punt)
     return parts.programmer.set_router(vni, router->second, {options.local.address, {}});

@@ -297,10 +297,9 @@ void Datapath::State::check_firewalls() {
   at(firewall_timer, Clock::now() + kFirewallPause, &State::check_firewalls);
   const auto filtering = bridged_filtering();
   if (!filtering.ipv4 && !filtering.ipv6) return take_notes({});
-  parts.walls->chains([weak = weak_from_this(), filtering](Result<std::string> chains) {
+  parts.walls->firewall_notes(filtering, [weak = weak_from_this()](Result<Walls::Notes> found) {
     const auto self = weak.lock();
     if (!self) return;
-    auto found = chains ? firewall_notes(filtering, *chains) : chains.error();
     if (!found) return self->trouble(found.error().message);
     self->take_notes(*std::move(found));
   });

@@ -33,13 +33,13 @@ void Datapath::State::add_port(const std::string& name, const MacKey& guest, con
   auto device = parts.guest_ports.take(name, *overlay, parts.underlay);
   if (!device) return later(device.error());
   const auto walled =
-      parts.walls->number_port(name, identity(guest.mac, behind.own), behind.learned);
+      parts.walls->number_port(name, guest.vni, identity(guest.mac, behind.own), behind.learned);
   if (!walled) {
     (void)parts.guest_ports.give_back(*device);
     return later(walled.error());
   }
   Port& port = ports[name];
-  port.shown = {name, device->index, guest, walled->mark(), false};
+  port.shown = {name, device->index, guest, mark_of(walled->number), false};
   port.device = std::move(*device);
   port.secured = behind.own.has_value() || behind.learned.has_value();
   port.learned = behind.learned;
@@ -67,7 +67,8 @@ void Datapath::State::set_own(const std::string& name, const std::vector<IpAddre
                               Done done) {
   const auto found = ports.find(name);
   if (found == ports.end()) return asio::post(io, [done = std::move(done)] { done({}); });
-  const auto walled = parts.walls->number_port(name, identity(found->second.shown.guest.mac, own));
+  const auto& guest = found->second.shown.guest;
+  const auto walled = parts.walls->number_port(name, guest.vni, identity(guest.mac, own));
   wall_port(*walled, or_when_renewed(std::move(done)));
 }
 
@@ -97,7 +98,7 @@ void Datapath::State::set_learned(const std::string& name, std::vector<GuestIden
   if (port.shown.present)
     if (auto status = parts.guest_ports.change_guests(port.device, now, gone); !status)
       trouble(status.error().message);
-  wall_port(*parts.walls->number_port(name, std::nullopt, port.learned),
+  wall_port(*parts.walls->number_port(name, port.shown.guest.vni, std::nullopt, port.learned),
             or_when_renewed(std::move(done)));
 }
 

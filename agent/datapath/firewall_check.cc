@@ -69,15 +69,25 @@ std::string allowing_rule(const Table& table, const std::string& chain) {
                      table.family, table.name, chain);
 }
 
+std::string note(const std::string& owners, const std::string& where,
+                 const BridgedFiltering& handed, const std::string& rule) {
+  return fmt::format(
+      "the host's firewall{} drops bridged guests' frames ({}): \"sysctl -w {}\" keeps them from "
+      "it, \"{}\" lets them pass",
+      owners.empty() ? "" : " (" + owners + ")", where, sysctls(handed), rule);
+}
+
 std::string note(const BridgedFiltering& handed, const Table& table, const std::string& chain,
                  const std::set<std::string>& chains) {
-  const auto owners = table.name == "firewalld" ? "firewalld" : owners_of(chains);
-  return fmt::format(
-      "the host's firewall{} drops bridged guests' frames (table {} {}, chain {}): \"sysctl -w "
-      "{}\" "
-      "keeps them from it, \"{}\" lets them pass",
-      owners.empty() ? "" : " (" + owners + ")", table.family, table.name, chain, sysctls(handed),
-      allowing_rule(table, chain));
+  return note(table.name == "firewalld" ? "firewalld" : owners_of(chains),
+              fmt::format("table {} {}, chain {}", table.family, table.name, chain), handed,
+              allowing_rule(table, chain));
+}
+
+std::string legacy_note(const BridgedFiltering& handed, const LegacyFilter& filter) {
+  const std::string program = handed.ipv4 ? "iptables-legacy" : "ip6tables-legacy";
+  return note(owners_of(filter.chains), "table filter of " + program + ", chain FORWARD", handed,
+              program + " -I FORWARD -i dvbr+ -o dvbr+ -j ACCEPT");
 }
 
 }  // namespace
@@ -88,7 +98,8 @@ BridgedFiltering bridged_filtering() {
 }
 
 Result<std::vector<std::string>> firewall_notes(const BridgedFiltering& filtering,
-                                                std::string_view chains) {
+                                                std::string_view chains,
+                                                const LegacyFilters& legacy) {
   std::map<Table, std::set<std::string>> names;
   std::vector<std::pair<Table, std::string>> dropping;
   const auto read = each_object(chains, "chain", [&](const nlohmann::json& chain) {
@@ -103,6 +114,10 @@ Result<std::vector<std::string>> firewall_notes(const BridgedFiltering& filterin
   std::vector<std::string> notes;
   for (const auto& [table, chain] : dropping)
     notes.push_back(note(handed_to(table.family, filtering), table, chain, names[table]));
+  if (filtering.ipv4 && legacy.ipv4.drops_forwarded)
+    notes.push_back(legacy_note({.ipv4 = true}, legacy.ipv4));
+  if (filtering.ipv6 && legacy.ipv6.drops_forwarded)
+    notes.push_back(legacy_note({.ipv6 = true}, legacy.ipv6));
   return notes;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/datapath/legacy_filter.h"
 #include "core/result.h"
 
 namespace dove::agent {
@@ -19,9 +20,10 @@ struct BridgedFiltering {
 };
 BridgedFiltering bridged_filtering();
 
-// What `nft -j list chains` shows that is in the way: one sentence each, with what helps. Pure.
-// Filters that iptables-legacy keeps are not in nft's listing.
+// What `nft -j list chains` shows that is in the way, and what iptables-legacy keeps: one sentence
+// each, with what helps. Pure.
 Result<std::vector<std::string>> firewall_notes(const BridgedFiltering& filtering,
-                                                std::string_view chains);
+                                                std::string_view chains,
+                                                const LegacyFilters& legacy);
 
 }  // namespace dove::agent

@@ -4,8 +4,9 @@
 // What one network must not exchange with others of its tenant is dropped, counted, twice: on its
 // way to the network's tunnel device when it is addressed to the router, which is before the kernel
 // routes or punts it; and when it comes out of the tunnel from the router, so that a host that kept
-// an old entry delivers nothing. Traffic that goes by a guest with a foot in both networks does not
-// carry the router's MAC and is that guest's business.
+// an old entry delivers nothing. Past the router no frame gets into another network (ruleset.h).
+// Traffic that goes by a guest with a foot in both networks does not carry the router's MAC and is
+// that guest's business.
 //
 // A network's denied subnets are two sets of its own in the table `dove` of the bridge family, and
 // its rules are found by the device's name. The hook that looks is there only while a network has

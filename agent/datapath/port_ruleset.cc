@@ -2,6 +2,7 @@
 #include <array>
 
 #include "agent/datapath/learning_ruleset.h"
+#include "agent/datapath/overlay_devices.h"
 #include "agent/datapath/port_security.h"
 #include "agent/datapath/ruleset.h"
 #include "agent/datapath/ruleset_text.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::array kPortCounters{"tagged_dropped", "reserved_dropped", "queries_dropped",
                                    "announcements_dropped"};
+constexpr std::array kOpenCounters{"forged_router_dropped"};
 
 // The two that hear: what is over the limit is dropped before it is logged.
 std::string limited_chain(const WallOptions& options, unsigned number, std::string_view what,
@@ -39,7 +41,7 @@ class PortChain {
 
   std::string take() {
     text_ = fresh_chain("bridge dove " + own_);
-    add("meta mark set meta mark & {:#x} | {:#x}", ~kMarkMask, port_.mark());
+    add("meta mark set meta mark & {:#x} | {:#x}", ~kMarkMask, mark_of(port_.number));
     if (port_.learned)
       learning();
     else
@@ -64,6 +66,7 @@ class PortChain {
   void open() {
     drop_tagged();
     drop_reserved();
+    add("ether saddr @routers counter name {}-forged_router_dropped drop", own_);
     add("ether type ip accept");
     add("ether type arp arp operation request goto {}-queries", own_);
     add("ether type {{ arp, 0x8035 }} goto {}-announcements", own_);
@@ -99,24 +102,40 @@ class PortChain {
   std::string text_;
 };
 
-std::string port_elements(const WalledPort& port) {
+// What of its frames goes into another network without the router.
+std::string home_chains(const WalledPort& port) {
+  const auto name = fmt::format("port-{}-home", port.number);
+  const auto inet = "inet dove " + name, bridge = "bridge dove " + name;
+  return fresh_chain(inet) +
+         rule(inet, fmt::format("{} != {} counter name unrouted_sent drop", kVxlanVni,
+                                port.vni.value())) +
+         fresh_chain(bridge) +
+         rule(bridge, fmt::format("iifname != \"{}\" counter name unrouted_received drop",
+                                  vxlan_name(port.vni)));
+}
+
+std::string port_elements(const std::string& device, unsigned number) {
   std::string text;
   for (const auto* table : {"inet", "arp", "bridge"})
-    text += fmt::format("add element {} dove ports {{ \"{}\" }}\n", table, port.device);
-  return text + fmt::format("add element bridge dove walled {{ \"{}\" : goto port-{} }}\n",
-                            port.device, port.number);
+    text += fmt::format("add element {} dove ports {{ \"{}\" }}\n", table, device);
+  for (const auto* table : {"inet", "bridge"})
+    text += fmt::format("add element {} dove homes {{ {} : jump port-{}-home }}\n", table,
+                        mark_of(number), number);
+  return text + fmt::format("add element bridge dove walled {{ \"{}\" : goto port-{} }}\n", device,
+                            number);
 }
 
 // Chains lead to one another: all are emptied before any goes.
 std::string chain_removal(unsigned number) {
-  std::vector<std::string> chains{fmt::format("port-{}", number)};
+  std::vector<std::string> chains{fmt::format("inet dove port-{}-home", number),
+                                  fmt::format("bridge dove port-{}", number)};
   for (const auto* name : kSecurityChains)
-    chains.push_back(fmt::format("port-{}-{}", number, name));
-  for (const auto* name : {"unknown", "queries", "announcements"})
-    chains.push_back(fmt::format("port-{}-{}", number, name));
+    chains.push_back(fmt::format("bridge dove port-{}-{}", number, name));
+  for (const auto* name : {"home", "unknown", "queries", "announcements"})
+    chains.push_back(fmt::format("bridge dove port-{}-{}", number, name));
   std::string text;
-  for (const auto& chain : chains) text += fresh_chain("bridge dove " + chain);
-  for (const auto& chain : chains) text += fmt::format("delete chain bridge dove {}\n", chain);
+  for (const auto& chain : chains) text += fresh_chain(chain);
+  for (const auto& chain : chains) text += fmt::format("delete chain {}\n", chain);
   const auto remove_set = [&](const auto& set) {
     text +=
         fmt::format("add set bridge dove port-{0}-{1} {2}\ndelete set bridge dove port-{0}-{1}\n",
@@ -146,18 +165,25 @@ std::string port_ruleset(const WallOptions& options, const WalledPort& port) {
     text += add_counters(kSecurityCounters, port.number) + security_chains(options, port);
   if (port.learned)
     text += add_counters(kSecurityCounters, port.number) + learning_chains(options, port);
-  return text + PortChain{port}.take() + port_elements(port);
+  if (!port.only && !port.learned) text += add_counters(kOpenCounters, port.number);
+  return text + home_chains(port) + PortChain{port}.take() +
+         port_elements(port.device, port.number);
 }
 
-std::string port_removal(const WalledPort& port) {
-  std::string text = fmt::format("add chain bridge dove port-{}\n", port.number);
-  text += port_elements(port);
+std::string port_removal(const std::string& device, unsigned number) {
+  std::string text = fmt::format(
+      "add chain bridge dove port-{0}\nadd chain bridge dove port-{0}-home\n"
+      "add chain inet dove port-{0}-home\n",
+      number);
+  text += port_elements(device, number);
   for (const auto* table : {"inet", "arp", "bridge"})
-    text += fmt::format("delete element {} dove ports {{ \"{}\" }}\n", table, port.device);
-  text += fmt::format("delete element bridge dove walled {{ \"{}\" }}\n", port.device);
-  return text + chain_removal(port.number) + counter_removal(kPortCounters, port.number) +
-         counter_removal(kSecurityCounters, port.number) +
-         counter_removal(kLearningCounters, port.number);
+    text += fmt::format("delete element {} dove ports {{ \"{}\" }}\n", table, device);
+  for (const auto* table : {"inet", "bridge"})
+    text += fmt::format("delete element {} dove homes {{ {} }}\n", table, mark_of(number));
+  text += fmt::format("delete element bridge dove walled {{ \"{}\" }}\n", device);
+  return text + chain_removal(number) + counter_removal(kPortCounters, number) +
+         counter_removal(kOpenCounters, number) + counter_removal(kSecurityCounters, number) +
+         counter_removal(kLearningCounters, number);
 }
 
 }  // namespace dove::agent

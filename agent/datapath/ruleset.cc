@@ -19,15 +19,10 @@ constexpr int kPriority = -350;
 // Before connection tracking (-200), behind the reassembly that comes with it (-400).
 constexpr int kRawPriority = -300;
 
-// RFC 7348 5: behind the UDP header flags, of which this says that there is a VNI, and from the
-// fifth byte on the VNI.
-constexpr const char* kHasVni = "@th,64,8 & 0x08 == 0x08";
-constexpr const char* kVxlanVni = "@th,96,24";
-
 constexpr std::array kHostCounters{
-    "inet host_input",   "inet host_forward",  "inet foreign_punt",      "inet punts_dropped",
-    "inet punts_astray", "inet foreign_vxlan", "inet strangers_dropped", "arp host_arp",
-    "bridge host_frame", "bridge unwalled"};
+    "inet host_input",   "inet host_forward",  "inet foreign_punt",        "inet punts_dropped",
+    "inet punts_astray", "inet foreign_vxlan", "inet unrouted_sent",       "inet strangers_dropped",
+    "arp host_arp",      "bridge host_frame",  "bridge unrouted_received", "bridge unwalled"};
 
 std::string add_chain(std::string_view table, std::string_view name, std::string_view hook,
                       int priority = kPriority) {
@@ -65,6 +60,10 @@ std::string tables() {
   text += "add set inet dove vteps { type ipv4_addr; }\n";
   text += "add set inet dove vteps6 { type ipv6_addr; }\n";
   text += fmt::format("add set inet dove vnis {{ typeof {}; }}\n", kVxlanVni);
+  text += fmt::format("add set inet dove routers {{ typeof {}; }}\n", kInnerSource);
+  text += "add set bridge dove routers { type ether_addr; }\n";
+  for (const auto* table : {"inet", "bridge"})
+    text += fmt::format("add map {} dove homes {{ type mark : verdict; }}\n", table);
   text += fmt::format(
       "add set inet dove punts {{ type mark; size {}; flags dynamic; }}\n"
       "flush set inet dove punts\n",  // its buckets may have an older limit
@@ -77,7 +76,8 @@ std::string tables() {
   return text;
 }
 
-std::string is_unmarked() { return fmt::format("meta mark & {:#x} == 0", kMarkMask); }
+std::string port_mark() { return fmt::format("meta mark & {:#x}", kMarkMask); }
+std::string is_unmarked() { return port_mark() + " == 0"; }
 
 std::string inet_rules(const WallOptions& options) {
   std::string text = add_chain("inet", "input", "input");
@@ -97,6 +97,11 @@ std::string inet_rules(const WallOptions& options) {
                            options.vxlan_port, ip_word(options), options.vtep.to_string(), kHasVni,
                            kVxlanVni));
 
+  // A mark that others gave it would be taken for a guest's.
+  text +=
+      rule("inet dove input", fmt::format("{} != 0 udp dport {} meta mark set meta mark & {:#x}",
+                                          port_mark(), options.vxlan_port, ~kMarkMask));
+
   text += add_chain("inet", "forward", "forward");
   // With br_netfilter what is bridged between guests comes here as well.
   text += rule("inet dove forward", R"(iifname "dvbr*" oifname "dvbr*" accept)");
@@ -115,10 +120,12 @@ std::string inet_rules(const WallOptions& options) {
                            options.vxlan_port, options.uid));
   text += add_chain("inet", "output", "output");
   text += rule("inet dove output", is_unmarked() + " goto unmarked");
-  text += rule("inet dove output",
-               fmt::format(R"(oifname "dvpunt" update @punts {{ meta mark & {:#x} {} }} )"
-                           "counter name punts_dropped drop",
-                           kMarkMask, limit_over(options.limits.punts)));
+  // Whatever port the other host has: of what a guest sent only the tunnel's packets come here.
+  text += rule("inet dove output", fmt::format("meta l4proto udp {} != @routers {} vmap @homes",
+                                               kInnerSource, port_mark()));
+  text += rule("inet dove output", fmt::format(R"(oifname "dvpunt" update @punts {{ {} {} }} )"
+                                               "counter name punts_dropped drop",
+                                               port_mark(), limit_over(options.limits.punts)));
   // It has lost its address, perhaps. Over IPv4 the `via dvpunt` of the entry is enough; IPv6 takes
   // another device that has a way before the one that is named.
   if (options.punt && options.vtep.is_v6())
@@ -141,6 +148,8 @@ std::string bridge_rules() {
   text += rule("bridge dove prerouting", "iifname vmap @walled");
   // Every frame between guests passes here: names of devices are looked at as seldom as can be.
   text += fresh_chain("bridge dove from_tunnel");
+  text += rule("bridge dove from_tunnel",
+               fmt::format("{0} != 0 ether saddr != @routers {0} vmap @homes", port_mark()));
   text += rule("bridge dove from_tunnel", "oifname != @ports counter name unwalled drop");
   text += add_chain("bridge", "forward", "forward");
   text += rule("bridge dove forward", R"(iifname "dvx*" goto from_tunnel)");
@@ -219,8 +228,18 @@ std::string known_networks(std::string_view verb, const std::set<Vni>& networks)
 
 std::string no_networks() { return "flush set inet dove vnis\n"; }
 
+std::string known_router(const MacAddress& router) {
+  std::uint64_t number = 0;
+  for (const auto byte : router.wire()) number = number << 8U | std::to_integer<unsigned>(byte);
+  return fmt::format(
+      "flush set inet dove routers\nadd element inet dove routers {{ {} }}\n"
+      "flush set bridge dove routers\nadd element bridge dove routers {{ {} }}\n",
+      number, router.to_string());
+}
+
 std::string no_ports() {
-  std::string text = "flush map bridge dove walled\n";
+  std::string text =
+      "flush map bridge dove walled\nflush map inet dove homes\nflush map bridge dove homes\n";
   for (const auto* table : {"inet", "arp", "bridge"})
     text += fmt::format("flush set {} dove ports\n", table);
   return text;

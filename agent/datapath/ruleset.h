@@ -5,24 +5,29 @@
 //   inet    no guest's frame reaches the host's own IP stack, forwarding included; into the punt
 //           goes only what carries a guest's mark, and of each guest no more than its limit; to the
 //           VXLAN port sends nobody but doved and the kernel; VXLAN packets to our VTEP come from
-//           known hosts' VTEPs only, and are not tracked
+//           known hosts' VTEPs only, and are not tracked; into another network goes only what the
+//           router has routed
 //   arp     no guest's ARP reaches the host's own tables
 //   bridge  each guest port's own chain: mark, limits, log; nothing is handed up to the host; the
-//           tunnel talks to walled ports only
+//           tunnel talks to walled ports only; from another network of this host comes only what
+//           the router has routed
 //
 // The mark: the upper twelve bits of the packet mark (kMarkMask) are ours and hold the number of
-// the guest port; the lower twenty are left as they are. It does two things. Limits behind the
-// tunnel device are kept per guest by it. And it tells a guest's frame from a local process's:
+// the guest port; the lower twenty are left as they are. It does three things. Limits behind the
+// tunnel device are kept per guest by it. It tells a guest's frame from a local process's:
 // what came out of a tap still belongs to the socket of the VMM that wrote it, so `meta skuid`
-// sees that VMM's user; only the kernel and who has CAP_NET_ADMIN set a mark.
+// sees that VMM's user; only the kernel and who has CAP_NET_ADMIN set a mark. And it says which
+// network a frame began in: the tunnel's entries for routed traffic lead to MACs in other networks,
+// and would lead there also a frame that its guest addressed to such a MAC. What was routed has the
+// router's MAC as its source, which no guest may send from.
 //
-// A guest port's chain drops, counted, what has a VLAN tag (no rule below it could look inside) and
-// what is addressed to a reserved bridge address (01:80:c2:00:00:0X), which a bridge does not
-// forward but hands to the host as coming from the port itself. With port security it also drops,
-// counted by cause, what does not come from the guest's own MAC and addresses, what claims
-// another's address in ARP or neighbour discovery, and what only a DHCP server or a router says
-// (port_security.h); at a port that learns who is behind it, what nobody it has learned may say
-// (learning_ruleset.h).
+// A guest port's chain drops, counted, what has a VLAN tag (no rule below it could look inside),
+// what comes from the router's MAC and what is addressed to a reserved bridge address
+// (01:80:c2:00:00:0X), which a bridge does not forward but hands to the host as coming from the
+// port itself. With port security it also drops, counted by cause, what does not come from the
+// guest's own MAC and addresses, what claims another's address in ARP or neighbour discovery, and
+// what only a DHCP server or a router says (port_security.h); at a port that learns who is behind
+// it, what nobody it has learned may say (learning_ruleset.h).
 #pragma once
 
 #include <cstdint>
@@ -66,11 +71,12 @@ struct WallOptions {
 struct WalledPort {
   std::string device;
   unsigned number = 0;                // 1 .. kPortLimit
+  Vni vni;                            // its network
   std::optional<GuestIdentity> only;  // empty: port security is off, it may be anybody
   // Who was learned behind a port that nobody's endpoint is at; then `only` is empty.
   std::optional<std::vector<GuestIdentity>> learned = {};
-  std::uint32_t mark() const noexcept { return number << kMarkShift; }
 };
+constexpr std::uint32_t mark_of(unsigned number) noexcept { return number << kMarkShift; }
 
 // A name that can stand in a rule as it is: what Linux allows, less what nft would read as syntax.
 Status check_device_name(std::string_view name);
@@ -90,9 +96,11 @@ std::string known_vteps(const WallOptions& options, const VtepChange& change);
 // what is there. Precondition: base_ruleset() is in force.
 std::string known_networks(std::string_view verb, const std::set<Vni>& networks);
 std::string no_networks();
+// The router's MAC, of all networks. Precondition: base_ruleset() is in force.
+std::string known_router(const MacAddress& router);
 // Preconditions: base_ruleset() is in force; check_device_name().
 std::string port_ruleset(const WallOptions& options, const WalledPort& port);
-std::string port_removal(const WalledPort& port);
+std::string port_removal(const std::string& device, unsigned number);
 // No device is a guest port any more, whatever chains there are; in one transaction with the
 // ruleset of each that is.
 std::string no_ports();

@@ -30,6 +30,12 @@ inline std::string rule(std::string_view chain, std::string_view text) {
   return fmt::format("add rule {} {}\n", chain, text);
 }
 
+// --- of VXLAN packets: RFC 7348 5. Behind the UDP header flags, of which this says that there is a
+// VNI, from the fifth byte on the VNI, and then the frame.
+inline constexpr const char* kHasVni = "@th,64,8 & 0x08 == 0x08";
+inline constexpr const char* kVxlanVni = "@th,96,24";
+inline constexpr const char* kInnerSource = "@th,176,48";  // MAC
+
 // --- of frames that a guest's port looks into
 inline constexpr const char* kEthernetArp = "arp htype 1 arp ptype ip arp hlen 6 arp plen 4";
 inline constexpr const char* kNeighbourDiscovery =

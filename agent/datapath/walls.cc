@@ -22,7 +22,8 @@ std::string port_of(const std::string& object, const std::string& element,
                     const std::map<std::string, unsigned>& ports) {
   const auto own = [&](const auto& port) {
     const auto name = fmt::format("port-{}", port.second);
-    return object == name || object.starts_with(name + "-");
+    return object == name || object.starts_with(name + "-") ||
+           (object == "homes" && element == std::to_string(mark_of(port.second)));
   };
   if (const auto port = std::find_if(ports.begin(), ports.end(), own); port != ports.end())
     return port->first;
@@ -66,12 +67,13 @@ Walls::Walls(const WallOptions& options, NftRunner::Executor executor,
   for (const auto& [device, number] : ports_) used_.insert(number);
 }
 
-Result<WalledPort> Walls::number_port(const std::string& device, std::optional<GuestIdentity> only,
+Result<WalledPort> Walls::number_port(const std::string& device, Vni vni,
+                                      std::optional<GuestIdentity> only,
                                       std::optional<std::vector<GuestIdentity>> learned) {
   if (auto status = check_device_name(device); !status) return status.error();
   const auto number = number_of(device);
   if (!number) return number.error();
-  const WalledPort port{device, *number, std::move(only), std::move(learned)};
+  const WalledPort port{device, *number, vni, std::move(only), std::move(learned)};
   claimed_.insert_or_assign(device, port);
   return port;
 }
@@ -106,6 +108,7 @@ std::string Walls::ruleset() const {
                       : known_vteps(options_, VtepChange{{vteps_.begin(), vteps_.end()}, {}});
   if (only_these_networks_) text += no_networks();
   text += known_networks("add", networks_);
+  if (router_) text += known_router(*router_);
   if (unclaimed().empty()) text += no_ports();  // what stood in the way of a removal has gone, too
   for (const auto& [device, port] : claimed_) text += port_ruleset(options_, port);
   text += policies_.empty() ? policy_hook_removal() : policy_hook();
@@ -125,7 +128,8 @@ std::set<std::string> Walls::open_sets() const {
   std::set<std::string> open;
   if (!only_these_) open.insert({"vteps", "vteps6"});
   if (!only_these_networks_) open.insert("vnis");
-  if (!unclaimed().empty()) open.insert({"ports", "walled"});
+  if (!unclaimed().empty()) open.insert({"ports", "walled", "homes"});
+  if (!router_) open.insert("routers");
   if (!unclaimed_policies().empty()) open.insert({"denied_to", "denied_from"});
   return open;
 }
@@ -194,6 +198,12 @@ void Walls::claim_networks(Done done) {
               status_only(std::move(done)));
 }
 
+void Walls::set_router(const MacAddress& router, Done done) {
+  if (router_ == router) return;
+  router_ = router;
+  runner_.run(NftCall::transaction(known_router(router)), status_only(std::move(done)));
+}
+
 // An nft(8) of ours has its process id as its port, and so has anybody else's.
 Result<Walls::Changes> Walls::read_changes() {
   senders_.clear();
@@ -210,13 +220,13 @@ Result<Walls::Changes> Walls::read_changes() {
 void Walls::remove_port(const std::string& device, Done done) {
   claimed_.erase(device);
   const auto known = ports_.find(device);
-  const WalledPort port{device, known == ports_.end() ? 0 : known->second, {}, {}};
-  if (port.number != 0) {
-    used_.erase(port.number);
+  std::string text;
+  if (known != ports_.end()) {
+    text = port_removal(device, known->second);
+    used_.erase(known->second);
     ports_.erase(known);
   }
-  const auto text = port.number == 0 ? std::string{} : port_removal(port);
-  runner_.run(NftCall::transaction(text), status_only(std::move(done)));
+  runner_.run(NftCall::transaction(std::move(text)), status_only(std::move(done)));
 }
 
 std::vector<std::string> Walls::unclaimed() const {
@@ -299,8 +309,16 @@ void Walls::activity(std::function<void(Result<Activity>)> done) {
               });
 }
 
-void Walls::chains(std::function<void(Result<std::string>)> done) {
-  runner_.run({{"-j", "list", "chains"}, {}}, std::move(done));
+void Walls::firewall_notes(const BridgedFiltering& filtering,
+                           std::function<void(Result<Notes>)> done) {
+  const auto found = std::make_shared<Result<Notes>>(Notes{});
+  runner_.run(
+      {{"-j", "list", "chains"}, {}},
+      [done = std::move(done), found](const auto&) { done(std::move(*found)); },
+      [found, filtering](const Result<std::string>& chains) {
+        *found = chains ? agent::firewall_notes(filtering, *chains, legacy_filters())
+                        : Result<Notes>{chains.error()};
+      });
 }
 
 Status Walls::remove() {

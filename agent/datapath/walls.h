@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/datapath/firewall_check.h"
 #include "agent/datapath/learning_ruleset.h"
 #include "agent/datapath/nft.h"
 #include "agent/datapath/policy_ruleset.h"
@@ -36,7 +37,8 @@ class Walls {
 
   // The number stays the device's from call to call, over restarts too, until remove_port(); what
   // its guest is, is the last that was said. kUnavailable when all kPortLimit are given out.
-  Result<WalledPort> number_port(const std::string& device, std::optional<GuestIdentity> only,
+  Result<WalledPort> number_port(const std::string& device, Vni vni,
+                                 std::optional<GuestIdentity> only,
                                  std::optional<std::vector<GuestIdentity>> learned = {});
   // WallOptions::too_long is this, from the next renew() on. Whether that changes anything.
   bool set_too_long(const TooLong& too_long);
@@ -53,6 +55,9 @@ class Walls {
   void remove_network(Vni vni, Done done);
   // There are no others, from an earlier doved.
   void claim_networks(Done done);
+  // Into other networks goes only what comes from this MAC: what was routed. Until it is called an
+  // earlier doved's stands. `done` is not called when nothing changes.
+  void set_router(const MacAddress& router, Done done);
 
   // --- policies
   // What a network exchanges no packet with; a policy that denies nothing is none. One transaction,
@@ -95,8 +100,9 @@ class Walls {
   };
   void differences(std::function<void(std::vector<WallDifference>)> done);
 
-  // `nft -j list chains`: everybody's.
-  void chains(std::function<void(Result<std::string>)> done);
+  // What other firewalls of this host do to bridged guests.
+  using Notes = std::vector<std::string>;
+  void firewall_notes(const BridgedFiltering& filtering, std::function<void(Result<Notes>)> done);
 
   // What a call of nft(8) took, until it was carried out.
   Histogram nft_times() { return runner_.times(); }
@@ -122,6 +128,7 @@ class Walls {
   std::map<std::string, WalledPort> claimed_;
   std::set<IpAddress> vteps_;
   bool only_these_ = false;  // the kernel has no others than vteps_
+  std::optional<MacAddress> router_;
   std::set<Vni> networks_;
   bool only_these_networks_ = false;
   bool untracked_ = false;  // the kernel has connection tracking, and rules for it stand

@@ -110,12 +110,12 @@ void Resolver::State::on_wanted_query(IpRecord& record, const AddressQuery& quer
 void Resolver::State::on_wanted_frame(MacRecord& record, PuntedFrame&& frame, Actions& out) {
   settle(record, out);
   if (destination(record) != nullptr) {
-    send_on(std::move(frame.packets), record, std::nullopt, out);
+    send_bridged(std::move(frame), record, out);
   } else if (record.local) {
     count_drop(DropReason::kLocal);
   } else if (record.known == Known::kDenied) {
     count_drop(DropReason::kDenied);
-  } else if (const auto reason = waiting.add(record, frame.source, std::move(frame.packets), now)) {
+  } else if (const auto reason = waiting.add(record, std::move(frame), now)) {
     count_drop(*reason);
   }
 }

@@ -25,7 +25,7 @@ void Resolver::State::on_wanted_packet(IpRecord& record, PuntedFrame&& frame, Ac
     count_drop(DropReason::kDenied);
   } else if (record.known == Known::kFound && is_answerable(*record.owner)) {
     send_routed(std::move(frame.packets), *record.owner, out);
-  } else if (const auto reason = waiting.add(record, frame.source, std::move(frame.packets), now)) {
+  } else if (const auto reason = waiting.add(record, std::move(frame), now)) {
     count_drop(*reason);
   }
 }
@@ -35,6 +35,19 @@ void Resolver::State::send_routed(PuntedPackets&& packets, const MacRecord& to,
   const auto& router = to.network->router;
   const auto macs = router ? std::optional{RoutedMacs{to.mac, router->mac}} : std::nullopt;
   send_on(std::move(packets), to, macs, out);
+}
+
+// The kernel had no entry for its MAC. From the router it has been routed, and its entry was lost
+// meanwhile; a guest's own stays in the guest's network: false. Precondition: is_answerable(to).
+bool Resolver::State::send_bridged(PuntedFrame&& frame, const MacRecord& to, Actions& out) {
+  const auto& router = to.network->router;
+  const bool routed = router && frame.source == router->mac;
+  if (to.target && !routed) {
+    count_drop(DropReason::kUnrouted);
+    return false;
+  }
+  send_on(std::move(frame.packets), to, std::nullopt, out);
+  return true;
 }
 
 // Precondition: is_answerable(to).

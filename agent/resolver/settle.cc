@@ -93,8 +93,8 @@ void Resolver::State::delete_entries(MacRecord& record, Actions& out) {
 
 void Resolver::State::serve(MacRecord& record, Actions& out) {
   waiting.serve(record, now, [&](Waiter::What&& what, auto waited) {
-    counters.waits.add(waited);
-    send_on(std::get<PuntedPackets>(std::move(what)), record, std::nullopt, out);
+    if (send_bridged(std::get<PuntedFrame>(std::move(what)), record, out))
+      counters.waits.add(waited);
   });
 }
 
@@ -104,7 +104,7 @@ void Resolver::State::serve(IpRecord& record, Actions& out) {
     if (const auto* query = std::get_if<AddressQuery>(&what))
       answer(*query, record, out);
     else
-      send_routed(std::get<PuntedPackets>(std::move(what)), *record.owner, out);
+      send_routed(std::get<PuntedFrame>(std::move(what)).packets, *record.owner, out);
   });
 }
 

@@ -38,6 +38,8 @@ const char* to_string(DropReason reason) noexcept {
       return "forgotten";
     case DropReason::kUnroutable:
       return "unroutable";
+    case DropReason::kUnrouted:
+      return "unrouted";
     case DropReason::kCount:
       break;
   }

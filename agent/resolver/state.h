@@ -86,6 +86,7 @@ struct Resolver::State {
   bool leads_here(const MacRecord& to) const {
     return to.local || (to.known == Known::kFound && flood_lists.is_self(to.host));
   }
+  bool send_bridged(PuntedFrame&& frame, const MacRecord& to, Actions& out);
   void send_on(PuntedPackets&& packets, const MacRecord& to, const std::optional<RoutedMacs>& macs,
                Actions& out) const;
   void send_routed(PuntedPackets&& packets, const MacRecord& to, Actions& out) const;

@@ -36,16 +36,15 @@ std::optional<DropReason> WaitingRoom::add(Record& record, const AddressQuery& q
   return add(record, guest_of(query.port, limits_.hash_seed), query, now);
 }
 
-std::optional<DropReason> WaitingRoom::add(Record& record, const MacAddress& source,
-                                           PuntedPackets&& packets, TimePoint now) {
-  const std::uint64_t guest = guest_of(*record.network, source, limits_.hash_seed);
-  return add(record, guest, std::move(packets), now);
+std::optional<DropReason> WaitingRoom::add(Record& record, PuntedFrame&& frame, TimePoint now) {
+  const std::uint64_t guest = guest_of(*record.network, frame.source, limits_.hash_seed);
+  return add(record, guest, std::move(frame), now);
 }
 
 std::optional<DropReason> WaitingRoom::add(Record& record, std::uint64_t guest_key,
                                            Waiter::What&& what, TimePoint now) {
-  const auto* packets = std::get_if<PuntedPackets>(&what);
-  const std::size_t bytes = packets != nullptr ? packets->bytes() : 0;
+  const auto* frame = std::get_if<PuntedFrame>(&what);
+  const std::size_t bytes = frame != nullptr ? frame->packets.bytes() : 0;
   auto guest = guest_index_.find(guest_key, [&](auto id) { return guests_[id].key == guest_key; });
   if (const auto reason = refusal(record, guest, bytes)) return reason;
 

@@ -18,7 +18,7 @@ namespace dove::agent {
 struct InDueOrder {};
 
 struct Waiter : ListNode<InDueOrder> {
-  using What = std::variant<AddressQuery, PuntedPackets>;
+  using What = std::variant<AddressQuery, PuntedFrame>;
   Waiter(Record& at, What&& waits) noexcept : record{&at}, what{std::move(waits)} {}
 
   Record* record;
@@ -40,8 +40,7 @@ class WaitingRoom {
   // Why it did not get in; empty when it did. One query of a port from one address waits once,
   // however often it is asked.
   std::optional<DropReason> add(Record& record, const AddressQuery& query, TimePoint now);
-  std::optional<DropReason> add(Record& record, const MacAddress& source, PuntedPackets&& packets,
-                                TimePoint now);
+  std::optional<DropReason> add(Record& record, PuntedFrame&& frame, TimePoint now);
 
   // Empties the key's queue, oldest first: serve(Waiter::What&&, how long it waited).
   template <class Serve>

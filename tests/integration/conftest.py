@@ -60,11 +60,20 @@ def description(request):
     return getattr(request.module, "LAB", None) or spec.three_hosts()
 
 
+@pytest.fixture(params=[0, 1], ids="br_netfilter {}".format)
+def br_netfilter(request, lab):
+    """For tests that send through the bridges: with bridged frames kept from the hosts' iptables,
+    and handed to it, as it comes where there is a Docker."""
+    if request.param == 1 and not has_br_netfilter():
+        pytest.skip("this kernel has no br_netfilter")
+    lab.set_br_netfilter(request.param)
+    yield
+    lab.set_br_netfilter(1)  # as a namespace has it
+
+
 @pytest.fixture(scope="module")
 def lab(request):
     wanted = description(request)
-    if wanted.get("br_netfilter") == 1 and not has_br_netfilter():
-        pytest.skip("this kernel has no br_netfilter")
     made = Lab(wanted)
     _labs[request.module.__name__] = made
     try:

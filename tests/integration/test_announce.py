@@ -37,6 +37,7 @@ def hears(guest, vip, mac):
     wait_until(f"{guest.name} knows {vip} at {mac}", lambda: guest.neighbours().get(vip) == mac, 5)
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("form, vip", [("request", VIP4), ("reply", VIP4),
                                        ("advertisement", VIP6)])
 def test_a_shared_address_moves_to_who_announces_it(lab, form, vip):
@@ -110,6 +111,7 @@ EATEN = {
 }
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("kind", EATEN)
 def test_once_to_each_other_host_and_never_again(lab, kind):
     """The guests that hear it answer nothing, and what they hear goes round no more."""
@@ -130,6 +132,7 @@ def test_once_to_each_other_host_and_never_again(lab, kind):
         assert host.counters()["announcements_carried"] - before[name] == 2 * (name == "h1")
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("form, victim", [("request", "ipv4"), ("advertisement", "ipv6")])
 def test_nobody_takes_another_guests_address(lab, form, victim):
     thief, owner, other = (lab.guests[name] for name in ("red1", "red2", "red3"))
@@ -146,6 +149,7 @@ def test_nobody_takes_another_guests_address(lab, form, victim):
     hears(other, address, owner.mac)
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_a_duplicate_on_another_host_is_noticed(lab):
     red1, owner = lab.guests["red1"], lab.guests["red3"]
     probe = red1.run("arping", "-D", "-q", "-c", "3", "-w", "2", "-I", "eth0", owner.ipv4,

@@ -7,6 +7,7 @@ from dovelab import frames, run
 from dovelab.capture import Capture
 from dovelab.spec import both_underlays, three_hosts
 
+pytestmark = pytest.mark.usefixtures("br_netfilter")
 LABS = both_underlays(three_hosts())
 DESTINATIONS = {
     "broadcast": frames.BROADCAST,

@@ -4,10 +4,10 @@ import statistics
 
 import pytest
 from dovelab import cold, traffic
-from dovelab.spec import both_br_netfilter, three_hosts
+from dovelab.spec import three_hosts
 
-pytestmark = pytest.mark.alone
-LABS = both_br_netfilter(three_hosts())
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("br_netfilter")]
+LAB = three_hosts()
 FAR_LESS_THAN_A_SECOND = 500  # ms; a plain miss responder needs 2,040
 
 

@@ -73,6 +73,7 @@ def test_nobody_is_an_endpoint_by_its_port_alone(lab):
         host.ip("link", "del", "spare")
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("one,other", [("a", "b"), ("c", "a"), ("b", "known"), ("known", "c"),
                                        ("nest", "a")])
 def test_whoever_speaks_is_reached_from_everywhere(lab, one, other):
@@ -103,6 +104,7 @@ def test_nothing_is_lost_once_it_is_learned(lab):
         assert result.lost == 0, result
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_networks_route_to_it_and_another_tenant_does_not(lab):
     answers(lab, "a", "known")
     answers(lab, "far", "a")
@@ -144,6 +146,7 @@ class Nested:
                    check=False)
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("outer", ["a", "nest"])
 def test_several_guests_behind_one_port(lab, outer):
     """Behind one that nobody registered, and behind a registered one without port security."""

@@ -26,6 +26,7 @@ def meet(lab, guest):
             assert traffic.ping(friend, address, 2).lost == 0, f"{friend.name} to {address}"
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_a_moved_endpoint_is_reached_by_those_who_had_talked_to_it(lab, figures):
     moved = lab.guests["red2"]
     meet(lab, moved)
@@ -43,6 +44,7 @@ def test_a_moved_endpoint_is_reached_by_those_who_had_talked_to_it(lab, figures)
                 assert result.lost == 0, f"{friend.name} ({friend.host.name}) to {address}: {result}"
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_nobody_points_to_the_old_place(lab):
     moved = lab.guests["red2"]
     meet(lab, moved)

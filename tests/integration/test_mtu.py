@@ -60,6 +60,7 @@ def length_at(lab, edge):
     return MTU if EDGES[edge] is None else fits + EDGES[edge]
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("to,edge", PATHS)
 @pytest.mark.parametrize("overlay", ["ipv4", "ipv6"])
 def test_what_may_not_be_fragmented_arrives_or_is_answered(lab, to, overlay, edge):
@@ -95,6 +96,7 @@ def test_the_answer_to_what_was_routed_is_the_kernels(lab, when):
     assert a.host.counters()["wall_routed_answers"] >= before + 2
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("to,edge", PATHS)
 def test_what_may_be_fragmented_arrives(lab, to, edge):
     """Over IPv6, where the kernel fragments no tunnel's packet, the guest is told to do it."""
@@ -109,6 +111,7 @@ def test_what_may_be_fragmented_arrives(lab, to, edge):
         assert TOLD.search(result.output)[1] == str(fits), result.output
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("edge", EDGES)
 def test_ipv6_that_the_sender_fragments_arrives(lab, edge):
     a, b = lab.guests["red1"], lab.guests["red2"]

@@ -80,6 +80,7 @@ def lengths(fits):
     return [fits - 1, fits, fits + 1, MTU, JUMBO]
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @EVERY_WAY
 @OVERLAY
 def test_datagrams_at_each_edge(lab, way, overlay):
@@ -142,6 +143,7 @@ class Stream:
             one.close()
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @EVERY_WAY
 @OVERLAY
 def test_streams_with_segments_that_are_too_long(lab, way, overlay):
@@ -217,6 +219,7 @@ def send_to_group(guest, group, tag, length):
         sender.sendto(tag.ljust(length - (48 if six else 28), b"x"), (group, 5000))
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("kind", GROUPS)
 def test_to_a_group(lab, kind):
     """Over IPv4 what is IPv4 arrives at any length, with DF too. The rest is lost, and counted."""

@@ -99,6 +99,7 @@ def heard_at_h2(lab, group, mac):
         yield red1, red2
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("family", GROUPS)
 def test_only_where_somebody_listens(lab, family):
     group, mac = GROUPS[family]
@@ -149,6 +150,7 @@ def test_control_without_queries_a_listener_is_forgotten(lab):
         red2.run("nft", "delete table netdev mute")
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("family", GROUPS)
 def test_a_local_listener_takes_nothing_from_remote_ones(lab, family):
     """Also behind a bridge that has heard a guest's queries, and so floods to members only."""
@@ -209,6 +211,7 @@ def has_port_limit():
     return tuple(int(n) for n in os.uname().release.split(".")[:2]) >= (6, 3)
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("family", LINK_LOCAL)
 def test_link_local_groups_go_everywhere(lab, family):
     group, _ = LINK_LOCAL[family]
@@ -217,6 +220,7 @@ def test_link_local_groups_go_everywhere(lab, family):
     assert guests == {"red2", "red3", "red4"} and wires == {"h2", "h3"}
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("family", GROUPS)
 def test_no_group_stays_in_the_punt(lab, family):
     """Of many frames only the first ones come out of the punt, listeners or not."""

@@ -14,6 +14,7 @@ LAB = {"hosts": ["h1", "h2"], "tenants": {"red": _NETS},
            "network": f"red-{n}", "host": f"h{host}", "mac": f"02:00:00:00:0{i}:0{host}",
            "ips": [f"10.{i}.0.1{host}", f"fd00:{i}::1{host}"]}
            for i, n in enumerate("abc", start=1) for host in (1, 2)}}
+pytestmark = pytest.mark.usefixtures("br_netfilter")
 LABS = {"punt": LAB, "notify": {**LAB, "miss_mode": "notify"}}
 
 

@@ -66,6 +66,7 @@ def assert_nothing_installed(lab):
         assert not known and not host.neighbours(vni), f"{host.name}, network {vni}: {known}"
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_every_pair_of_networks_routes_from_cold_without_loss(lab, figures, family):
     lost, first, pairs = [], [], 0
@@ -114,6 +115,7 @@ def test_dovectl_shows_router_gateways_and_where_they_lead(lab):
     assert [row["target_vni"] for row in neighbours if row["ip"] == b.ipv4] == [b.vni]
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("family", [0, 1])
 def test_the_gateway_answers_pings_at_once(lab, family):
     results = []
@@ -133,6 +135,7 @@ def test_the_gateway_has_one_mac_everywhere(lab):
     assert macs == {ROUTER}
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_a_long_first_packet_is_routed_in_its_fragments(lab):
     for there in ("red-b2", "red-b1"):
         cold.forget_everything(lab)
@@ -140,6 +143,7 @@ def test_a_long_first_packet_is_routed_in_its_fragments(lab):
         assert traffic.ping(a, b.ipv4, 2, 0.05, 2, "-s", 4000, "-M", "dont").lost == 0
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_first_datagrams_and_connections(lab):
     a, took = lab.guests["red-a1"], []
     for b, family in itertools.product((lab.guests["red-b2"], lab.guests["red-c1"]),
@@ -152,6 +156,7 @@ def test_first_datagrams_and_connections(lab):
     assert sorted(took)[1] < 500, took  # a SYN that is lost is sent again after 1000
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_the_other_tenant_hears_none_of_it_and_routes_itself(lab):
     tag = b"the red tenant's"
     blue = of(lab, "blue")

@@ -168,6 +168,7 @@ def dropped(guest):
 CAUSES = ["foreign_mac", "foreign_ip", "forged_arp", "forged_nd", "dhcp_server", "router"]
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("cause", CAUSES)
 def test_what_is_forged_is_dropped_and_counted(lab, cause):
     secured, victim, target = (lab.guests[n] for n in ("secured", "far", "target"))
@@ -186,6 +187,7 @@ def test_control_without_security_it_arrives(lab, cause):
     assert arrived(sender, target, sent) == list(range(len(sent)))
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("name", ["secured", "open"])
 def test_what_is_its_own_arrives(lab, name):
     sender, victim, target = lab.guests[name], lab.guests["far"], lab.guests["target"]
@@ -200,6 +202,7 @@ def sober(lab):
         one.flush_neighbours()
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_guests_talk_whatever_their_security(lab, sober):
     names = list(lab.guests)
     for a in names:
@@ -211,6 +214,7 @@ def test_guests_talk_whatever_their_security(lab, sober):
                 assert result.lost == 0, f"{a} to {b}: {result}"
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_nothing_forged_leaves_the_host(lab, sober):
     """The same to a guest of another host, in the guise of a third."""
     secured, sender, far = (lab.guests[n] for n in ("secured", "open", "far"))

@@ -79,6 +79,7 @@ def came_through(lab, where, source):
     return seen.count(guest.name, b"<by vxlan>")
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_a_stranger_reaches_no_guest_and_a_known_host_does(lab, stranger):
     h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
     before = strangers_dropped(h1)
@@ -145,6 +146,7 @@ def other_addresses(host):
                                 if "local" in one)]
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("wall", ["wall", "control"])
 def test_no_other_address_of_the_host_is_a_way_in(lab, stranger, wall):
     """Its kernel takes VXLAN at each of them. That of other networks is not ours to judge."""

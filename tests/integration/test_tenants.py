@@ -5,10 +5,11 @@ import time
 import pytest
 from dovelab import cold, frames, run, traffic
 from dovelab.capture import Capture
-from dovelab.spec import both_br_netfilter, three_hosts
+from dovelab.spec import three_hosts
 
 # Of what the silent hear nothing comes from doved: it asks for listeners at first and hours later.
-LABS = both_br_netfilter({**three_hosts(), "doved": ["--query-interval", "31744"]})
+LAB = {**three_hosts(), "doved": ["--query-interval", "31744"]}
+pytestmark = pytest.mark.usefixtures("br_netfilter")
 TAGS = {"red": b"the red tenant's", "blue": b"the blue tenants"}
 
 

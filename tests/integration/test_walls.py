@@ -80,6 +80,7 @@ def check(wall, came):
 
 # --- and yet
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("family", ["ipv4", "ipv6", "link_local"])
 def test_guests_of_a_network_reach_each_other(lab, family):
     """Cold, on one bridge and between hosts, whatever br_netfilter makes of bridged frames."""
@@ -120,6 +121,7 @@ def to_bridge_mac(lab, guest, destination, payload=b"<intruder>", port=7777, sou
     guest.send_frames([frames.ethernet(bridge, guest.mac, kind, packet)] * 3)
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @WALL_OR_CONTROL
 @pytest.mark.parametrize("target", ["vtep", INSIDE, OTHER])
 def test_no_address_of_the_host_is_reached_by_the_bridges_mac(lab, wall, target):
@@ -132,6 +134,7 @@ def test_no_address_of_the_host_is_reached_by_the_bridges_mac(lab, wall, target)
         check(wall, received())
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @WALL_OR_CONTROL
 def test_the_host_answers_no_arp_of_a_guest(lab, wall):
     host, guest = lab.hosts["h1"], lab.guests["red1"]
@@ -146,6 +149,7 @@ def test_the_host_answers_no_arp_of_a_guest(lab, wall):
     check(wall, len(answers))
 
 
+@pytest.mark.usefixtures("br_netfilter")
 def test_a_guest_pings_no_address_of_its_host(lab):
     """By its own stack, with a route to each of them; and everybody at once."""
     guest, peer = lab.guests["red1"], lab.guests["red4"]
@@ -170,6 +174,7 @@ def answers_to_everybody(guest):
 
 # --- VXLAN made by a guest
 
+@pytest.mark.usefixtures("br_netfilter")
 @WALL_OR_CONTROL
 @pytest.mark.parametrize("victim", ["blue1", "blue2"])
 def test_no_guest_injects_vxlan_by_the_bridges_mac(lab, wall, victim):
@@ -288,6 +293,7 @@ def take_away(host, vni, guard):
         run("bridge", "-n", host.netns, "fdb", "append", *entry, "self", "permanent")
 
 
+@pytest.mark.usefixtures("br_netfilter")
 @pytest.mark.parametrize("without,leaks_out", [
     ([], False), (["nft", "unreachable"], False), (["nft", "via"], False),
     (["unreachable", "via"], False), (["nft", "unreachable", "via"], True)],

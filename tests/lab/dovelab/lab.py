@@ -120,7 +120,7 @@ class Lab:
         self._connect(self.controller.netns, "controller", specs.CONTROLLER)
         for index, host in enumerate(self.hosts.values()):
             self._connect_host(host, index)
-            self._set_br_netfilter(host)
+        self.set_br_netfilter(self.spec["br_netfilter"])
 
     def _connect_host(self, host, index):
         """The controller is reached by IPv4, whatever the tunnels go over."""
@@ -130,12 +130,13 @@ class Lab:
             host.ip("address", "add", f"{host.vtep}/64", "dev", "eth0", "nodad")
             host.ip("route", "add", "default", "via", specs.GATEWAY6)
 
-    def _set_br_netfilter(self, host):
-        value = self.spec["br_netfilter"]
+    def set_br_netfilter(self, value):
+        """Whether the hosts hand bridged frames to iptables; None leaves it as it is."""
         if value is None or (value == 0 and not has_br_netfilter()):
             return
-        for family in ("iptables", "ip6tables", "arptables"):
-            netns.sysctl(host.netns, f"bridge.bridge-nf-call-{family}", value)
+        for host in self.hosts.values():
+            for family in ("iptables", "ip6tables", "arptables"):
+                netns.sysctl(host.netns, f"bridge.bridge-nf-call-{family}", value)
 
     def _connect(self, name, port, address):
         self._make_netns(name)

@@ -67,16 +67,9 @@ def three_hosts():
             "guests": guests}
 
 
-def both_br_netfilter(wanted):
-    """A module's LABS: `wanted` with bridged frames kept from iptables, and handed to it."""
-    return {f"br_netfilter {value}": {**wanted, "br_netfilter": value} for value in (0, 1)}
-
-
 def both_underlays(wanted):
-    """A module's LABS: `wanted` with the tunnels over IPv4, with bridged frames kept from iptables,
-    and over IPv6, with them handed to it."""
-    return {underlay: {**wanted, "underlay": underlay, "br_netfilter": value}
-            for value, underlay in enumerate(("ipv4", "ipv6"))}
+    """A module's LABS: `wanted` with the tunnels over IPv4 and over IPv6."""
+    return {underlay: {**wanted, "underlay": underlay} for underlay in ("ipv4", "ipv6")}
 
 
 def load(path):

@@ -72,6 +72,23 @@ TEST_CASE("what the kernel has routed and then not known is sent on as it is",
   CHECK(w.resends() == Words{"1 to h2 in 20"});
 }
 
+TEST_CASE("a guest's own frame to a MAC in another network goes nowhere", "[resolver][route]") {
+  World w;
+  w.frame(m(5), 1);
+  w.found(m(5), 2, 1, kOther);
+  w.frame(m(5), 2);
+  CHECK(w.resends().empty());
+  w.found(m(5), 1, 2, kOther);  // nor when it is on this host
+  w.frame(m(5), 3);
+  CHECK(w.deliveries().empty());
+  CHECK(w.resends().empty());
+  CHECK(w.drops(DropReason::kUnrouted) == 3);
+
+  w.r.set_router(kNet, Router{});
+  w.punt({m(5), kRouter, {}, ip(5)}, 4, 100);
+  CHECK(w.resends().empty());
+}
+
 TEST_CASE("what cannot be routed is dropped and counted", "[resolver][route]") {
   World w;
   w.punt({{kNet, kRouter}, mac(1), {}, {}}, 1, 100);  // no IP

@@ -25,7 +25,7 @@ std::string listing(const std::vector<std::string>& chains) {
 }
 std::vector<std::string> notes(const BridgedFiltering& filtering,
                                const std::vector<std::string>& chains) {
-  const auto found = firewall_notes(filtering, listing(chains));
+  const auto found = firewall_notes(filtering, listing(chains), {});
   REQUIRE(found);
   return *found;
 }
@@ -76,11 +76,25 @@ TEST_CASE("firewalls: what is not in the way is not named") {
   CHECK(notes(kBoth, {chain("inet", "mine", "f", drop)}).size() == 1);  // nobody known
 }
 
+TEST_CASE("firewalls: those that iptables-legacy keeps") {
+  const LegacyFilters legacy{.ipv4 = {true, {"DOCKER", "FORWARD"}}, .ipv6 = {true, {}}};
+  const auto found = firewall_notes(kBoth, listing({chain("ip", "x", "y")}), legacy);
+  REQUIRE((found && found->size() == 2));
+  CHECK(says(found->at(0), "(Docker)"));
+  CHECK(says(found->at(0), "\"sysctl -w net.bridge.bridge-nf-call-iptables=0\""));
+  CHECK(says(found->at(0), "\"iptables-legacy -I FORWARD -i dvbr+ -o dvbr+ -j ACCEPT\""));
+  CHECK(says(found->at(1), "\"sysctl -w net.bridge.bridge-nf-call-ip6tables=0\""));
+  CHECK(says(found->at(1), "\"ip6tables-legacy -I FORWARD"));
+  const auto one =
+      firewall_notes({.ipv4 = false, .ipv6 = true}, listing({chain("ip", "x", "y")}), legacy);
+  CHECK((one && one->size() == 1));
+}
+
 TEST_CASE("firewalls: what is not nft's listing is an error") {
   for (const auto* text :
        {"", "[]", "{}", R"({"nftables": [{"chain": {}}]})",
         R"({"nftables": [{"chain": {"family": 1, "table": "x", "name": "y"}}]})"})
-    CHECK_FALSE(firewall_notes(kBoth, text));
+    CHECK_FALSE(firewall_notes(kBoth, text, {}));
 }
 
 }  // namespace

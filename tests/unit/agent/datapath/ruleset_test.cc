@@ -24,6 +24,10 @@ add map bridge dove walled { type ifname : verdict; }
 add set inet dove vteps { type ipv4_addr; }
 add set inet dove vteps6 { type ipv6_addr; }
 add set inet dove vnis { typeof @th,96,24; }
+add set inet dove routers { typeof @th,176,48; }
+add set bridge dove routers { type ether_addr; }
+add map inet dove homes { type mark : verdict; }
+add map bridge dove homes { type mark : verdict; }
 add set inet dove punts { type mark; size 4096; flags dynamic; }
 flush set inet dove punts
 add counter inet dove host_input
@@ -32,9 +36,11 @@ add counter inet dove foreign_punt
 add counter inet dove punts_dropped
 add counter inet dove punts_astray
 add counter inet dove foreign_vxlan
+add counter inet dove unrouted_sent
 add counter inet dove strangers_dropped
 add counter arp dove host_arp
 add counter bridge dove host_frame
+add counter bridge dove unrouted_received
 add counter bridge dove unwalled
 add chain inet dove input { type filter hook input priority -350; policy accept; }
 flush chain inet dove input
@@ -43,6 +49,7 @@ add rule inet dove input iifname @ports counter name host_input drop
 add rule inet dove input iifname "dvpunt" counter name host_input drop
 add rule inet dove input iifname != "lo" udp dport 4789 ip daddr 192.0.2.1 ip saddr != @vteps counter name strangers_dropped drop
 add rule inet dove input iifname != "lo" udp dport 4789 ip daddr != 192.0.2.1 @th,64,8 & 0x08 == 0x08 @th,96,24 @vnis counter name strangers_dropped drop
+add rule inet dove input meta mark & 0xfff00000 != 0 udp dport 4789 meta mark set meta mark & 0xfffff
 add chain inet dove forward { type filter hook forward priority -350; policy accept; }
 flush chain inet dove forward
 add rule inet dove forward iifname "dvbr*" oifname "dvbr*" accept
@@ -59,6 +66,7 @@ add rule inet dove unmarked udp dport 4789 meta skuid != 108 counter name foreig
 add chain inet dove output { type filter hook output priority -350; policy accept; }
 flush chain inet dove output
 add rule inet dove output meta mark & 0xfff00000 == 0 goto unmarked
+add rule inet dove output meta l4proto udp @th,176,48 != @routers meta mark & 0xfff00000 vmap @homes
 add rule inet dove output oifname "dvpunt" update @punts { meta mark & 0xfff00000 limit rate over 20000/second burst 200 packets } counter name punts_dropped drop
 add chain arp dove input { type filter hook input priority -350; policy accept; }
 flush chain arp dove input
@@ -69,6 +77,7 @@ flush chain bridge dove prerouting
 add rule bridge dove prerouting iifname vmap @walled
 add chain bridge dove from_tunnel
 flush chain bridge dove from_tunnel
+add rule bridge dove from_tunnel meta mark & 0xfff00000 != 0 ether saddr != @routers meta mark & 0xfff00000 vmap @homes
 add rule bridge dove from_tunnel oifname != @ports counter name unwalled drop
 add chain bridge dove forward { type filter hook forward priority -350; policy accept; }
 flush chain bridge dove forward
@@ -105,6 +114,9 @@ add rule inet dove raw_output udp dport 4789 ip saddr 192.0.2.1 notrack
   CHECK(known_networks("add", {*Vni::from(100), *Vni::from(16777215)}) ==
         "add element inet dove vnis { 100, 16777215 }\n");
   CHECK(known_networks("delete", {}).empty());
+  CHECK(known_router(*MacAddress::parse("02:00:5e:00:00:fe")) ==
+        "flush set inet dove routers\nadd element inet dove routers { 2200600314110 }\n"
+        "flush set bridge dove routers\nadd element bridge dove routers { 02:00:5e:00:00:fe }\n");
 
   WallOptions options = kOptions;
   options.vtep = ip("2001:db8::1");
@@ -118,7 +130,7 @@ add rule inet dove raw_output udp dport 4789 ip saddr 192.0.2.1 notrack
 }
 
 TEST_CASE("a secured port: its guest is itself only") {
-  const WalledPort port{"tap0", 17,
+  const WalledPort port{"tap0", 17, *Vni::from(100),
                         GuestIdentity{*MacAddress::parse("02:00:00:00:00:0a"),
                                       {ip("10.0.0.1"), ip("fd00::1"), ip("10.0.0.2")}}};
   const auto text = port_ruleset(kOptions, port);
@@ -182,6 +194,12 @@ add rule bridge dove port-17-nd icmpv6 type { mld-listener-report, mld2-listener
 add rule bridge dove port-17-strange limit rate over 100/second burst 100 packets counter name port-17-announcements_dropped drop
 add rule bridge dove port-17-strange log group 7 snaplen 512
 add rule bridge dove port-17-strange counter name port-17-foreign_ip_dropped drop
+add chain inet dove port-17-home
+flush chain inet dove port-17-home
+add rule inet dove port-17-home @th,96,24 != 100 counter name unrouted_sent drop
+add chain bridge dove port-17-home
+flush chain bridge dove port-17-home
+add rule bridge dove port-17-home iifname != "dvx100" counter name unrouted_received drop
 add chain bridge dove port-17
 flush chain bridge dove port-17
 add rule bridge dove port-17 meta mark set meta mark & 0xfffff | 0x1100000
@@ -195,12 +213,15 @@ add rule bridge dove port-17 ether type 0x8035 goto port-17-announcements
 add element inet dove ports { "tap0" }
 add element arp dove ports { "tap0" }
 add element bridge dove ports { "tap0" }
+add element inet dove homes { 17825792 : jump port-17-home }
+add element bridge dove homes { 17825792 : jump port-17-home }
 add element bridge dove walled { "tap0" : goto port-17 }
 )");
 }
 
 TEST_CASE("a secured port whose endpoint has no addresses has its link-local one") {
-  const WalledPort port{"tap0", 1, GuestIdentity{*MacAddress::parse("52:54:00:12:34:56"), {}}};
+  const WalledPort port{"tap0", 1, *Vni::from(100),
+                        GuestIdentity{*MacAddress::parse("52:54:00:12:34:56"), {}}};
   const auto text = port_ruleset(kOptions, port);
   CHECK(text.find("add element bridge dove port-1-own4") == std::string::npos);
   CHECK(text.find("add element bridge dove port-1-own6 { 52:54:00:12:34:56 . "
@@ -208,7 +229,8 @@ TEST_CASE("a secured port whose endpoint has no addresses has its link-local one
 }
 
 TEST_CASE("a port: what it is marked with, what it may not send, what is heard of it") {
-  CHECK(port_ruleset(kOptions, {"tap0", 17}) == R"(add counter bridge dove port-17-tagged_dropped
+  CHECK(port_ruleset(kOptions, {"tap0", 17, *Vni::from(100)}) ==
+        R"(add counter bridge dove port-17-tagged_dropped
 add counter bridge dove port-17-reserved_dropped
 add counter bridge dove port-17-queries_dropped
 add counter bridge dove port-17-announcements_dropped
@@ -222,11 +244,19 @@ flush chain bridge dove port-17-announcements
 add rule bridge dove port-17-announcements limit rate over 100/second burst 100 packets counter name port-17-announcements_dropped drop
 add rule bridge dove port-17-announcements log group 7 snaplen 512
 add rule bridge dove port-17-announcements accept
+add counter bridge dove port-17-forged_router_dropped
+add chain inet dove port-17-home
+flush chain inet dove port-17-home
+add rule inet dove port-17-home @th,96,24 != 100 counter name unrouted_sent drop
+add chain bridge dove port-17-home
+flush chain bridge dove port-17-home
+add rule bridge dove port-17-home iifname != "dvx100" counter name unrouted_received drop
 add chain bridge dove port-17
 flush chain bridge dove port-17
 add rule bridge dove port-17 meta mark set meta mark & 0xfffff | 0x1100000
 add rule bridge dove port-17 ether type { 8021q, 8021ad } counter name port-17-tagged_dropped drop
 add rule bridge dove port-17 ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name port-17-reserved_dropped drop
+add rule bridge dove port-17 ether saddr @routers counter name port-17-forged_router_dropped drop
 add rule bridge dove port-17 ether type ip accept
 add rule bridge dove port-17 ether type arp arp operation request goto port-17-queries
 add rule bridge dove port-17 ether type { arp, 0x8035 } goto port-17-announcements
@@ -235,6 +265,8 @@ add rule bridge dove port-17 icmpv6 type { nd-neighbor-advert, nd-router-advert,
 add element inet dove ports { "tap0" }
 add element arp dove ports { "tap0" }
 add element bridge dove ports { "tap0" }
+add element inet dove homes { 17825792 : jump port-17-home }
+add element bridge dove homes { 17825792 : jump port-17-home }
 add element bridge dove walled { "tap0" : goto port-17 }
 )");
 }
@@ -246,7 +278,7 @@ TEST_CASE("limits are the options'") {
   options.limits.announcements = {9, 10};
   CHECK(base_ruleset(options).find("limit rate over 5/second burst 6 packets") !=
         std::string::npos);
-  const auto port = port_ruleset(options, {"tap0", 1});
+  const auto port = port_ruleset(options, {"tap0", 1, *Vni::from(100)});
   CHECK(port.find("port-1-queries limit rate over 7/second burst 8 packets") != std::string::npos);
   CHECK(port.find("port-1-announcements limit rate over 9/second burst 10 packets") !=
         std::string::npos);
