@@ -74,6 +74,7 @@ void put_port_flags(Builder& builder, const BridgePortFlags& flags) {
     if (const auto value = flags.*row.flag)
       builder.put_number(row.type, static_cast<std::uint8_t>(*value));
   if (flags.group_limit) builder.put_number(kPortGroupLimit, *flags.group_limit);
+  if (flags.state) builder.put_number(IFLA_BRPORT_STATE, *flags.state);
   if (flags.multicast_router)
     builder.put_number(IFLA_BRPORT_MULTICAST_ROUTER, *flags.multicast_router);
 }

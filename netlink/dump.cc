@@ -162,6 +162,51 @@ Result<std::vector<Address>> dump_addresses(Query& query) {
                           decode_address);
 }
 
+// A kernel that filters by strict check gives none of other devices.
+Result<std::vector<Address>> dump_addresses(Query& query, IfIndex device) {
+  return collect<Address>(query,
+                          {.what = "dump the addresses of a device",
+                           .type = RTM_GETADDR,
+                           .put =
+                               [device](Builder& builder) {
+                                 ifaddrmsg header{};
+                                 header.ifa_index = static_cast<std::uint32_t>(device);
+                                 builder.family(header);
+                               }},
+                          [device](const Message& message) {
+                            const auto address = decode_address(message);
+                            return address && address->device == device ? address : std::nullopt;
+                          });
+}
+
+// The kernel filters all but the prefix.
+Result<bool> has_unreachable(Query& query, const Prefix& destination, std::uint32_t metric) {
+  bool found = false;
+  const auto dumped = query.dump(
+      {.what = "dump the unreachable routes",
+       .type = RTM_GETROUTE,
+       .put =
+           [&](Builder& builder) {
+             rtmsg header{};
+             header.rtm_family = static_cast<std::uint8_t>(destination.network().family());
+             header.rtm_table = RT_TABLE_MAIN;
+             header.rtm_protocol = RTPROT_STATIC;
+             header.rtm_type = RTN_UNREACHABLE;
+             builder.family(header);
+           }},
+      [&] { found = false; },
+      [&](const Message& message) {
+        const auto header = message.family<rtmsg>();
+        const auto table = Attributes<RTA_MAX>::of<rtmsg>(message);
+        if (!header || !table || header->rtm_type != RTN_UNREACHABLE) return;
+        found = found || (header->rtm_dst_len == destination.length() &&
+                          IpAddress::from_wire((*table)[RTA_DST]) == destination.network() &&
+                          table->number<std::uint32_t>(RTA_PRIORITY) == metric);
+      });
+  if (!dumped) return dumped.error();
+  return found;
+}
+
 Result<Route> route_to(Query& query, const IpAddress& destination,
                        const std::optional<IpAddress>& source) {
   const std::string what = fmt::format("find a route to {}", destination.to_string());

@@ -11,6 +11,7 @@
 
 #include "core/ip_address.h"
 #include "core/mac_address.h"
+#include "core/prefix.h"
 #include "core/result.h"
 #include "core/vtep.h"
 #include "netlink/link.h"
@@ -46,6 +47,7 @@ struct Address {
   friend bool operator==(const Address&, const Address&) = default;
 };
 Result<std::vector<Address>> dump_addresses(Query& query);
+Result<std::vector<Address>> dump_addresses(Query& query, IfIndex device);
 
 // How this host would send to `destination`, from its own address `source` if one is named. An
 // error when it cannot (no route, unreachable).
@@ -59,6 +61,9 @@ struct Route {
 };
 Result<Route> route_to(Query& query, const IpAddress& destination,
                        const std::optional<IpAddress>& source = std::nullopt);
+
+// Whether the main table has the static route "unreachable `destination` metric `metric`".
+Result<bool> has_unreachable(Query& query, const Prefix& destination, std::uint32_t metric);
 
 // RTM_NEWADDR, RTM_NEWROUTE. Empty: another message, or malformed.
 std::optional<Address> decode_address(const Message& message) noexcept;

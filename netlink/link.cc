@@ -235,15 +235,20 @@ void add_address_request(Batch& batch, std::uint16_t type, IfIndex index, const 
   if (add && ip.is_v6()) builder.put_number(IFA_FLAGS, std::uint32_t{IFA_F_NODAD});
 }
 
-void add_unreachable_request(Batch& batch, std::uint16_t type, const Prefix& destination,
-                             std::uint32_t metric) {
+rtmsg route_header(const Prefix& destination, std::uint8_t type) {
   rtmsg header{};
   header.rtm_family = static_cast<std::uint8_t>(destination.network().family());
   header.rtm_dst_len = static_cast<std::uint8_t>(destination.length());
   header.rtm_table = RT_TABLE_MAIN;
   header.rtm_protocol = RTPROT_STATIC;
   header.rtm_scope = RT_SCOPE_UNIVERSE;
-  header.rtm_type = RTN_UNREACHABLE;
+  header.rtm_type = type;
+  return header;
+}
+
+void add_unreachable_request(Batch& batch, std::uint16_t type, const Prefix& destination,
+                             std::uint32_t metric) {
+  const rtmsg header = route_header(destination, RTN_UNREACHABLE);
   batch.begin(type, type == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_EXCL : 0)
       .family(header)
       .put(RTA_DST, destination.network().wire())
@@ -251,6 +256,10 @@ void add_unreachable_request(Batch& batch, std::uint16_t type, const Prefix& des
 }
 
 }  // namespace
+
+Result<std::vector<Address>> Links::addresses(IfIndex index) {
+  return dump_addresses(query_, index);
+}
 
 Status Links::add_address(IfIndex index, const IpAddress& address, unsigned prefix_length) {
   add_address_request(batch_, RTM_NEWADDR, index, address, prefix_length);
@@ -276,6 +285,22 @@ Status Links::remove_unreachable(const Prefix& destination, std::uint32_t metric
   return tolerate(batch_.commit().front(),
                   fmt::format("remove the route \"unreachable {}\"", destination.to_string()),
                   ESRCH);
+}
+
+// As the kernel makes it: over IPv6 with IP6_RT_PRIO_ADDRCONF.
+Status Links::add_connected(IfIndex index, const Prefix& prefix) {
+  constexpr std::uint32_t kIpv6Metric = 256;
+  rtmsg header = route_header(prefix, RTN_UNICAST);
+  header.rtm_protocol = RTPROT_KERNEL;
+  if (prefix.network().is_v4()) header.rtm_scope = RT_SCOPE_LINK;
+  Builder& builder = batch_.begin(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
+                         .family(header)
+                         .put(RTA_DST, prefix.network().wire())
+                         .put_number(RTA_OIF, index);
+  if (prefix.network().is_v6()) builder.put_number(RTA_PRIORITY, kIpv6Metric);
+  return tolerate(batch_.commit().front(),
+                  by_index(fmt::format("add the route \"{}\" of", prefix.to_string()), index),
+                  EEXIST);
 }
 
 }  // namespace dove::netlink

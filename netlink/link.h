@@ -81,6 +81,8 @@ struct BridgePortFlags {
   std::optional<bool> fast_leave;  // of a group: at once, as there is no other listener
   // Only written: groups that may be joined at it. Kernels before 6.3 take no notice.
   std::optional<std::uint32_t> group_limit;
+  // Likewise: BR_STATE_FORWARDING, of a port that is running. See Link::blocked.
+  std::optional<std::uint8_t> state;
   std::optional<std::uint8_t> multicast_router;  // MDB_RTR_TYPE_...: gets groups nobody joined here
 
   friend bool operator==(const BridgePortFlags&, const BridgePortFlags&) = default;
@@ -103,6 +105,7 @@ struct Link {
   std::optional<VxlanAttributes> vxlan;     // when kind is "vxlan" and its VNI is not 0
   std::optional<BridgeAttributes> bridge;   // when kind is "bridge"
   std::optional<BridgePortFlags> port;      // when it is a port of a bridge
+  bool blocked = false;                     // likewise: it does not forward, though it is running
 
   friend bool operator==(const Link&, const Link&) = default;
 };
@@ -140,6 +143,8 @@ struct OverlayLinks {
   Link vxlan;
 };
 
+struct Address;
+
 // Not thread-safe. Never waits for anything but the kernel.
 class Links {
  public:
@@ -166,6 +171,7 @@ class Links {
   Status set_port_flags(IfIndex index, const BridgePortFlags& flags);
   Status remove(IfIndex index);  // an absent device is kNotFound
 
+  Result<std::vector<Address>> addresses(IfIndex index);  // dump.h
   // Adding what is there, and removing what is not, succeeds.
   Status add_address(IfIndex index, const IpAddress& address, unsigned prefix_length);
   Status remove_address(IfIndex index, const IpAddress& address, unsigned prefix_length);
@@ -173,6 +179,8 @@ class Links {
   // better route to the same prefix goes away with its device.
   Status add_unreachable(const Prefix& destination, std::uint32_t metric);
   Status remove_unreachable(const Prefix& destination, std::uint32_t metric);
+  // The route that the kernel makes for a device's address, should it have gone.
+  Status add_connected(IfIndex index, const Prefix& prefix);
 
  private:
   struct Steps;

@@ -4,6 +4,7 @@
 //   IFLA_LINKINFO { INFO_KIND, INFO_DATA { what the kind has }, INFO_SLAVE_KIND, INFO_SLAVE_DATA }
 //   IFLA_AF_SPEC  { AF_INET6 { INET6_ADDR_GEN_MODE } }
 #include <linux/if.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -80,6 +81,8 @@ bool read_kind(const InfoAttributes& info, Link& link) {
     const auto data = info.nested<IFLA_BRPORT_MAX>(IFLA_INFO_SLAVE_DATA);
     if (!data) return false;
     link.port = read_port_flags(*data);
+    const auto state = data->number<std::uint8_t>(IFLA_BRPORT_STATE);
+    link.blocked = link.running && state && *state != BR_STATE_FORWARDING;
   }
   return true;
 }

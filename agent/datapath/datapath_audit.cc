@@ -210,31 +210,11 @@ void Datapath::State::tell_lost(const Programmer::Missing& missing) {
 }
 
 std::vector<Difference> Datapath::State::punt_differences() {
-  std::vector<Difference> found;
-  if (options.miss_mode != MissMode::kPunt) return found;
-  const auto tell = [&](const char* what, std::string command) {
-    found.push_back(
-        {.what = fmt::format("device {} {}", kPuntDevice, what), .command = std::move(command)});
-  };
-  if (punt_is_gone()) {
-    tell("is missing", "dovectl check -fix");
-    return found;
-  }
-  const auto link = links->find(parts.punt->index());
-  if (!link) return {unread({}, fmt::format("device {}", kPuntDevice), link.error())};
-  if (!link->up) tell("is down", fmt::format("ip link set {} up", kPuntDevice));
-  if (link->mtu != mtu.smallest)
-    tell("has another MTU", fmt::format("ip link set {} mtu {}", kPuntDevice, mtu.smallest));
-  const auto addresses = netlink::dump_addresses(parts.query);
-  const IpAddress own = punt_prefix().network();
-  if (!addresses)
-    found.push_back(unread({}, fmt::format("the address of {}", kPuntDevice), addresses.error()));
-  else if (std::none_of(addresses->begin(), addresses->end(), [&](const auto& one) {
-             return one.device == link->index && one.ip == own;
-           }))
-    tell("has lost its address",
-         fmt::format("ip address add {} dev {}", punt_prefix().to_string(), kPuntDevice));
-  return found;
+  if (options.miss_mode != MissMode::kPunt) return {};
+  if (punt_is_gone())
+    return {{.what = fmt::format("device {} is missing", kPuntDevice),
+             .command = "dovectl check -fix"}};
+  return parts.punt->differences(*links, parts.query, mtu.smallest);
 }
 
 Status Datapath::State::mend_punt() {

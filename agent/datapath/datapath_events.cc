@@ -201,7 +201,7 @@ void Datapath::State::overlay_spoilt(Vni vni) {
 void Datapath::State::punt_changed(const netlink::Link& link) {
   // What the message says may be older than what we did since.
   const auto now = links->find(link.index);
-  if (!now || (now->up && now->mtu == mtu.smallest)) return;
+  if (!now || (now->up && now->mtu == mtu.smallest && now->alias == kPuntAlias)) return;
   if (auto status = parts.punt->make_right(*links, mtu.smallest); !status)
     return trouble(status.error().message);
   put_right(fmt::format("{} was changed by somebody else: put right", kPuntDevice));

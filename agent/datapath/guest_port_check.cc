@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <linux/if_bridge.h>
 
 #include <algorithm>
 
@@ -35,6 +36,9 @@ class PortFaults {
     const auto differs = link.port ? netlink::difference(*link.port, wanted) : std::string{};
     if (!differs.empty())
       add(differs, fmt::format("bridge link set dev {} {}", device_, flags_text(wanted)));
+    if (link.blocked)
+      add("does not forward",
+          fmt::format("bridge link set dev {} state {}", device_, BR_STATE_FORWARDING));
   }
   void foreign_entry(const FdbEntry& entry) {
     add(fmt::format("lets {} in", entry.mac.to_string()),
@@ -83,6 +87,9 @@ std::vector<Difference> GuestPorts::differences(const GuestDevice& device,
 Status GuestPorts::mend(const GuestDevice& device, const OverlayLink& overlay, const Guests& guests,
                         std::uint32_t mtu) {
   if (auto connected = connect(device, overlay, guests, mtu); !connected) return connected;
+  if (const auto link = links_.find(device.index); link && link->blocked)
+    if (auto status = links_.set_port_flags(device.index, {.state = BR_STATE_FORWARDING}); !status)
+      return status;
   return drop_other_guests(device, overlay, guests.macs);
 }
 

@@ -25,7 +25,7 @@ MacAddress device_mac(Vni vni, std::uint8_t kind) {
 }
 
 bool is_empty(const netlink::LinkSettings& settings) {
-  return !settings.mac && !settings.master && !settings.mtu && !settings.up &&
+  return !settings.mac && !settings.master && !settings.mtu && !settings.up && !settings.alias &&
          !settings.no_ipv6_addresses;
 }
 
@@ -74,6 +74,11 @@ netlink::BridgePortFlags overlay_port_flags() {
           .flood = true,
           .multicast_flood = true,
           .broadcast_flood = true,
+          .locked = false,
+          .isolated = false,
+          .neigh_suppress = false,
+          .hairpin = false,
+          .guard = false,
           .multicast_router = MDB_RTR_TYPE_PERM};
 }
 
@@ -247,7 +252,7 @@ netlink::LinkSettings OverlayDevices::differing(const netlink::Link& link, Vni v
   if (link.mac == wanted.mac) wanted.mac.reset();
   if (link.mtu == kOverlayMtu) wanted.mtu.reset();
   if (link.up) wanted.up.reset();
-  wanted.alias.reset();
+  if (link.alias == wanted.alias) wanted.alias.reset();
   // A device without IPv6 (its MTU is too small) has no such setting and no addresses.
   if (!link.addrgenmode || *link.addrgenmode == IN6_ADDR_GEN_MODE_NONE)
     wanted.no_ipv6_addresses = false;
@@ -278,10 +283,12 @@ Result<bool> OverlayDevices::correct(IfIndex index) {
     if (auto status = links_.change_bridge(index, wanted); !status) return status.error();
     return true;
   }
-  if (link->port && netlink::difference(*link->port, overlay_port_flags()).empty())
+  if (link->port && netlink::difference(*link->port, overlay_port_flags()).empty() &&
+      !link->blocked)
     return corrected;
-  if (auto status = links_.set_port_flags(index, overlay_port_flags()); !status)
-    return status.error();
+  auto flags = overlay_port_flags();
+  if (link->blocked) flags.state = BR_STATE_FORWARDING;
+  if (auto status = links_.set_port_flags(index, flags); !status) return status.error();
   return true;
 }
 

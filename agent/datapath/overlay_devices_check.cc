@@ -1,8 +1,10 @@
 #include <fmt/format.h>
-#include <linux/if_link.h>
+#include <linux/if_bridge.h>
 
 #include "agent/datapath/difference_text.h"
 #include "agent/datapath/overlay_devices.h"
+#include "core/quoted.h"
+#include "netlink/dump.h"
 #include "netlink/sysctl.h"
 
 namespace dove::agent {
@@ -41,12 +43,14 @@ std::vector<Difference> OverlayDevices::differences(Vni vni) {
   for (const auto& [name, index] : {std::pair{bridge_name(vni), known->second.bridge},
                                     std::pair{vxlan_name(vni), known->second.vxlan}}) {
     const auto link = links_.find(index);
-    if (link)
+    if (link) {
       check_device(*link, vni, out);
-    else
+      check_addresses(*link, vni, out);
+    } else {
       out.push_back({.vni = vni,
                      .what = fmt::format("device {} is missing", name),
                      .command = "dovectl check -fix"});
+    }
   }
   check(vxlan_ipv6(vni), vni, out);
   check(bridge_ipv6(vni), vni, out);
@@ -67,8 +71,28 @@ void OverlayDevices::check_device(const netlink::Link& link, Vni vni,
   if (wanted.mtu) tell(fmt::format("mtu {}", link.mtu), fmt::format("mtu {}", *wanted.mtu));
   if (wanted.up) tell("down", "up");
   if (wanted.master) tell("on another master", "master " + bridge_name(vni));
+  if (wanted.alias)
+    tell("alias " + dove::quoted(link.alias), fmt::format("alias \"{}\"", overlay_alias(vni)));
   if (wanted.no_ipv6_addresses) tell("with IPv6 addresses", "addrgenmode none");
   check_kind(link, vni, out);
+}
+
+// They draw what the host sends to a guest's addresses into the network.
+void OverlayDevices::check_addresses(const netlink::Link& link, Vni vni,
+                                     std::vector<Difference>& out) const {
+  const auto addresses = links_.addresses(link.index);
+  if (!addresses) {
+    out.push_back({.vni = vni,
+                   .what = fmt::format("the addresses of {} cannot be read: {}", link.name,
+                                       addresses.error().message)});
+    return;
+  }
+  for (const auto& address : *addresses) {
+    const auto text = fmt::format("{}/{}", address.ip.to_string(), address.prefix_length);
+    out.push_back({.vni = vni,
+                   .what = fmt::format("device {} has the address {}", link.name, text),
+                   .command = fmt::format("ip address del {} dev {}", text, link.name)});
+  }
 }
 
 void OverlayDevices::check_kind(const netlink::Link& link, Vni vni,
@@ -87,6 +111,9 @@ void OverlayDevices::check_kind(const netlink::Link& link, Vni vni,
   if (link.port)
     tell(netlink::difference(*link.port, overlay_port_flags()),
          fmt::format("bridge link set dev {} {}", link.name, flags_text(overlay_port_flags())));
+  if (link.blocked)
+    tell("does not forward",
+         fmt::format("bridge link set dev {} state {}", link.name, BR_STATE_FORWARDING));
 }
 
 Status OverlayDevices::mend(Vni vni) {
@@ -95,6 +122,13 @@ Status OverlayDevices::mend(Vni vni) {
   const OverlayLink own = known->second;
   for (const IfIndex index : {own.bridge, own.vxlan})
     if (auto corrected = correct(index); !corrected) return corrected.error();
+  for (const IfIndex index : {own.bridge, own.vxlan}) {
+    const auto addresses = links_.addresses(index);
+    if (!addresses) return addresses.error();
+    for (const auto& address : *addresses)
+      if (auto gone = links_.remove_address(index, address.ip, address.prefix_length); !gone)
+        return gone;
+  }
   for (const auto& setting : {vxlan_ipv6(vni), bridge_ipv6(vni)})
     if (!is_set(setting))
       if (auto written = netlink::write_sysctl(setting.path, setting.wanted); !written)

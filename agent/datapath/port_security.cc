@@ -58,16 +58,18 @@ class SecurityText {
   }
 
   void ipv4() {
-    add("ip4", "udp sport 67 " + drop("dhcp_server"));
+    for (const std::string match : kFromDhcpServer) add("ip4", match + " " + drop("dhcp_server"));
     add("ip4", fmt::format("ether saddr . ip saddr @{}-own4 accept", port_));
     drop_foreign("ip4");
     add("ip4", "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept");
+    add("ip4", "ip saddr 0.0.0.0 ip protocol igmp accept");
     add("ip4", drop("foreign_ip"));
   }
 
   void ipv6() {
+    add("ip6", std::string{kHidden} + " " + drop("hidden"));
     add("ip6", "meta l4proto ipv6-icmp " + go("icmp6"));
-    add("ip6", "udp sport 547 " + drop("dhcp_server"));
+    for (const std::string match : kFromDhcp6Server) add("ip6", match + " " + drop("dhcp_server"));
     add("ip6", fmt::format("ether saddr . ip6 saddr @{}-own6 accept", port_));
     drop_foreign("ip6");
     add("ip6", drop("foreign_ip"));

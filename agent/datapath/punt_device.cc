@@ -1,9 +1,10 @@
 #include "agent/datapath/punt_device.h"
 
 #include <fmt/format.h>
-#include <linux/rtnetlink.h>
 
-#include "netlink/batch.h"
+#include <algorithm>
+
+#include "core/quoted.h"
 #include "netlink/dump.h"
 #include "netlink/sysctl.h"
 
@@ -12,35 +13,9 @@ namespace {
 
 // Many frames may come while the loop is busy elsewhere; the limits per guest stand before it.
 constexpr std::uint32_t kQueueLength = 10000;
-// Behind every other route.
+// Behind every other route: "unreachable PREFIX metric kMetric" in the main table. Of the connected
+// route's length, because a longer one would be taken before it.
 constexpr std::uint32_t kMetric = 0xfffffffeU;
-
-// "unreachable PREFIX metric kMetric" in the main table: of the connected route's length, because a
-// longer one would be taken before it.
-void put_unreachable(netlink::Builder& builder, const Prefix& prefix) {
-  rtmsg route{};
-  route.rtm_family = static_cast<unsigned char>(prefix.network().family());
-  route.rtm_dst_len = static_cast<unsigned char>(prefix.length());
-  route.rtm_table = RT_TABLE_MAIN;
-  route.rtm_protocol = RTPROT_STATIC;
-  route.rtm_scope = RT_SCOPE_UNIVERSE;
-  route.rtm_type = RTN_UNREACHABLE;
-  builder.family(route).put(RTA_DST, prefix.network().wire()).put_number(RTA_PRIORITY, kMetric);
-}
-
-Status change_route(const Prefix& prefix, bool add) {
-  auto batch = netlink::Batch::open();
-  if (!batch) return batch.error();
-  put_unreachable(add ? batch->begin(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE)
-                      : batch->begin(RTM_DELROUTE, 0),
-                  prefix);
-  const auto error = batch->commit()[0].error;
-  if (!error || (!add && error == std::errc::no_such_process)) return {};
-  return Error{ErrorCode::kSystem,
-               fmt::format("cannot {} the route \"unreachable {}\": {}", add ? "add" : "remove",
-                           prefix.to_string(), error.message()),
-               error.value()};
-}
 
 Status check_unused(netlink::Query& query, const Prefix& prefix, IfIndex own) {
   const auto addresses = netlink::dump_addresses(query);
@@ -105,7 +80,7 @@ Status PuntDevice::make_right(netlink::Links& links, std::uint32_t mtu) {
   // Without IPv6 of its own the TUN has no solicitations and reports to punt.
   if (own_.is_v4())
     (void)netlink::write_sysctl(fmt::format("ipv6/conf/{}/disable_ipv6", kPuntDevice), "1");
-  if (auto status = change_route(prefix_, true); !status) return status;
+  if (auto status = links.add_unreachable(prefix_, kMetric); !status) return status;
   if (auto status = links.change(index(), {.mtu = mtu,
                                            .tx_queue_length = kQueueLength,
                                            .up = true,
@@ -113,14 +88,56 @@ Status PuntDevice::make_right(netlink::Links& links, std::uint32_t mtu) {
                                            .no_ipv6_addresses = true});
       !status)
     return status;
-  return links.add_address(index(), own_, prefix_.length());
+  if (auto status = links.add_address(index(), own_, prefix_.length()); !status) return status;
+  return links.add_connected(index(), prefix_);
+}
+
+std::vector<Difference> PuntDevice::differences(netlink::Links& links, netlink::Query& query,
+                                                std::uint32_t mtu) const {
+  std::vector<Difference> found;
+  const auto tell = [&](const std::string& what, std::string command) {
+    found.push_back({.what = what, .command = std::move(command)});
+  };
+  const auto unread = [&](const std::string& what, const Error& why) {
+    found.push_back({.what = what + " cannot be read: " + why.message});
+  };
+  const std::string name = kPuntDevice, device = "device " + name;
+  const auto link = links.find(index());
+  if (!link) {
+    unread(device, link.error());
+    return found;
+  }
+  if (!link->up) tell(device + " is down", "ip link set " + name + " up");
+  if (link->mtu != mtu)
+    tell(device + " has another MTU", fmt::format("ip link set {} mtu {}", name, mtu));
+  if (link->alias != kPuntAlias)
+    tell(fmt::format("{} has the alias {}", device, dove::quoted(link->alias)),
+         fmt::format("ip link set {} alias \"{}\"", name, kPuntAlias));
+  const auto addresses = netlink::dump_addresses(query, index());
+  const auto is_own = [&](const auto& address) { return address.ip == own_; };
+  if (!addresses)
+    unread("the address of " + name, addresses.error());
+  else if (std::none_of(addresses->begin(), addresses->end(), is_own))
+    tell(device + " has lost its address",
+         fmt::format("ip address add {} dev {}", prefix_.to_string(), name));
+  else if (const auto route = netlink::route_to(query, gateway_);
+           !route || route->device != index())
+    tell(device + " has lost its route",
+         fmt::format("ip route add {} dev {}", prefix_.to_string(), name));
+  const auto guarded = netlink::has_unreachable(query, prefix_, kMetric);
+  const auto route = fmt::format("unreachable {} metric {}", prefix_.to_string(), kMetric);
+  if (!guarded)
+    unread("the route \"" + route + "\"", guarded.error());
+  else if (!*guarded)
+    tell("the route \"" + route + "\" is missing", "ip route add " + route);
+  return found;
 }
 
 Status PuntDevice::remove(netlink::Links& links, const Prefix& prefix) {
   const auto present = links.find(kPuntDevice);
   if (present && present->alias == kPuntAlias)
     if (auto removed = links.remove(present->index); !removed) return removed;
-  return change_route(prefix, false);
+  return links.remove_unreachable(prefix, kMetric);
 }
 
 }  // namespace dove::agent

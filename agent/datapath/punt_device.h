@@ -9,8 +9,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "agent/datapath/options.h"
+#include "agent/difference.h"
 #include "core/prefix.h"
 #include "core/result.h"
 #include "netlink/link.h"
@@ -41,8 +43,11 @@ class PuntDevice {
   IfIndex index() const noexcept { return tun_.index(); }
   netlink::Tun& tun() noexcept { return tun_; }
 
-  // Address, routes, MTU and up are as they were made, or are made so.
+  // Address, routes, MTU, alias and up are as they were made, or are made so.
   Status make_right(netlink::Links& links, std::uint32_t mtu);
+  // How they are not. Precondition: the device is there.
+  std::vector<Difference> differences(netlink::Links& links, netlink::Query& query,
+                                      std::uint32_t mtu) const;
 
  private:
   PuntDevice(netlink::Tun tun, const Prefix& prefix);

@@ -18,6 +18,7 @@ namespace {
 constexpr int kPriority = -350;
 // Before connection tracking (-200), behind the reassembly that comes with it (-400).
 constexpr int kRawPriority = -300;
+constexpr int kBridgedPriority = -450;  // before that, too
 
 constexpr std::array kHostCounters{
     "inet host_input",   "inet host_forward",  "inet foreign_punt",        "inet punts_dropped",
@@ -202,7 +203,9 @@ std::string base_ruleset(const WallOptions& options) {
 }
 
 std::string untracked_ruleset(const WallOptions& options) {
-  return add_chain("inet", "raw_prerouting", "prerouting", kRawPriority) +
+  return add_chain("inet", "raw_bridged", "prerouting", kBridgedPriority) +
+         rule("inet dove raw_bridged", R"(iifname "dvbr*" notrack)") +
+         add_chain("inet", "raw_prerouting", "prerouting", kRawPriority) +
          rule("inet dove raw_prerouting", tunnel_to(options) + " notrack") +
          add_chain("inet", "raw_output", "output", kRawPriority) +
          rule("inet dove raw_output",

@@ -82,8 +82,9 @@ constexpr std::uint32_t mark_of(unsigned number) noexcept { return number << kMa
 Status check_device_name(std::string_view name);
 
 std::string base_ruleset(const WallOptions& options);
-// VXLAN past connection tracking, apart because a kernel need not have that. Precondition:
-// base_ruleset() is in force.
+// VXLAN past connection tracking, and guests' packets, which br_netfilter hands over: tenants with
+// equal addresses would share connections, their translation, and the reassembly of fragments.
+// Apart because a kernel need not have that. Precondition: base_ruleset() is in force.
 std::string untracked_ruleset(const WallOptions& options);
 // Who may send VXLAN to us besides this host itself; addresses of another family than our VTEP's
 // are left out. Precondition: base_ruleset() is in force.

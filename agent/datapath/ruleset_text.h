@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -40,6 +41,11 @@ inline constexpr const char* kInnerSource = "@th,176,48";  // MAC
 inline constexpr const char* kEthernetArp = "arp htype 1 arp ptype ip arp hlen 6 arp plen 4";
 inline constexpr const char* kNeighbourDiscovery =
     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }";
+// What only a DHCP server sends; a client's message goes to the server's port.
+inline constexpr std::array kFromDhcpServer{"udp sport 67", "udp dport 68"};
+inline constexpr std::array kFromDhcp6Server{"udp sport 547", "udp dport 546"};
+// Fragments of what has more headers behind: the first one need not reach to what is inside.
+inline constexpr const char* kHidden = "ip6 nexthdr { 0, 43, 44, 60 } frag nexthdr { 0, 43, 60 }";
 // What a host says before it has an address.
 inline constexpr const char* kFromNobody =
     "icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, "

@@ -62,6 +62,12 @@ def flags(device, *words):
     return meddle
 
 
+def address(device):
+    def meddle(host, a, _):
+        host.ip("address", "add", "10.1.0.99/24", "dev", {"dvx": dvx(a), "dvbr": f"dvbr{a.vni}"}[device])
+    return meddle
+
+
 def no_port_entry(host, a, _):
     bridge(host, "fdb", "del", a.mac, "dev", a.port, "master")
 
@@ -82,14 +88,22 @@ MEDDLING = {
     "dvx learns": (link("dvx", "type", "vxlan", "learning"), False, True),
     "dvx sends from elsewhere": (link("dvx", "type", "vxlan", "local", ELSEWHERE), True, True),
     "dvx flags": (flags("dvx", "flood", "off"), True, True),
+    "dvx locked": (flags("dvx", "locked", "on"), True, True),
+    "dvx suppresses": (flags("dvx", "neigh_suppress", "on"), False, True),
+    "dvx does not forward": (flags("dvx", "state", "0"), True, True),
+    "dvx alias": (link("dvx", "alias", "x"), False, True),
+    "dvx address": (address("dvx"), False, False),
     "dvx port learns": (flags("dvx", "learning", "on"), False, True),
     "bridge down": (link("dvbr", "down"), True, True),
+    "bridge alias": (link("dvbr", "alias", "x"), False, True),
+    "bridge address": (address("dvbr"), False, False),
     "bridge MAC": (link("dvbr", "address", OTHER_MAC), False, True),
     "bridge snooping": (link("dvbr", "type", "bridge", "mcast_snooping", "0"), False, True),
     "port down": (link("port", "down"), True, True),
     "port off its bridge": (link("port", "nomaster"), True, True),
     "port MTU": (link("port", "mtu", "68"), True, True),
     "port isolated and learning": (flags("port", "learning", "on", "isolated", "on"), False, True),
+    "port does not forward": (flags("port", "state", "0"), True, True),
     "port unlocked": (flags("port", "locked", "off"), False, True),
     "port keeps its guest out": (no_port_entry, True, False),
     "sysctl": (ipv6_off, False, False),
@@ -103,24 +117,6 @@ def pair(lab):
     for address in [b.ipv4, b.ipv6]:
         assert traffic.ping(a, address, 3).lost == 0
     return a, b
-
-
-@pytest.mark.parametrize("what", MEDDLING)
-def test_what_somebody_changes_is_put_back_and_counted(pair, what):
-    a, b = pair
-    host = a.host
-    meddle, breaks, at_once = MEDDLING[what]
-    for address in [b.ipv4, b.ipv6]:
-        assert traffic.ping(a, address, 3).lost == 0
-    before = host.status()
-    with host.doved.paused():
-        meddle(host, a, b)
-        # The control: it is worth being undone.
-        assert pings(a, b.ipv4) != breaks
-    wait_until(f"after {what!r} there is traffic", lambda: all(pings(a, ip) for ip in [b.ipv4, b.ipv6]),
-               AT_ONCE if at_once else AUDIT + AT_ONCE)
-    wait_until(f"{what!r} is undone", lambda: check(host) == (0, []), AUDIT + AT_ONCE)
-    assert host.status()["put_back"] > before["put_back"]
 
 
 def deleted(host, a, b):
@@ -155,6 +151,24 @@ def test_an_entry_that_somebody_deletes_is_put_back_counted_and_logged(lab, pair
     assert len(said) == 1 and f"network {a.vni} is put back: 1 entry" in said[0]
     assert words in said[0]
     assert host.status()["put_back"] == before + 1
+
+
+@pytest.mark.parametrize("what", MEDDLING)
+def test_what_somebody_changes_is_put_back_and_counted(pair, what):
+    a, b = pair
+    host = a.host
+    meddle, breaks, at_once = MEDDLING[what]
+    for address in [b.ipv4, b.ipv6]:
+        assert traffic.ping(a, address, 3).lost == 0
+    before = host.status()
+    with host.doved.paused():
+        meddle(host, a, b)
+        # The control: it is worth being undone.
+        assert pings(a, b.ipv4) != breaks
+    wait_until(f"after {what!r} there is traffic", lambda: all(pings(a, ip) for ip in [b.ipv4, b.ipv6]),
+               AT_ONCE if at_once else AUDIT + AT_ONCE)
+    wait_until(f"{what!r} is undone", lambda: check(host) == (0, []), AUDIT + AT_ONCE)
+    assert host.status()["put_back"] > before["put_back"]
 
 
 # --- check

@@ -3,6 +3,7 @@ speaking, is reached from everywhere like one that was registered, leaves when i
 takes nothing from anybody. `silent` and `red` are the controls: a registered guest and a second tenant
 with the same everything, which does not learn.
 """
+import itertools
 import json
 import signal
 import time
@@ -119,6 +120,9 @@ def test_networks_route_to_it_and_another_tenant_does_not(lab):
     assert not [f for f in seen.at("red1") if frames.mac_bytes(lab.guests["a"].mac) in f.data]
 
 
+NESTED = itertools.count(0x30)  # others each time: what moves to and fro is not believed at once
+
+
 class Nested:
     """A guest behind a guest: a MAC and addresses of its own by the same wire."""
 
@@ -151,7 +155,7 @@ class Nested:
 def test_several_guests_behind_one_port(lab, outer):
     """Behind one that nobody registered, and behind a registered one without port security."""
     outside = lab.guests[outer]
-    with Nested(outside, 0x30) as one, Nested(outside, 0x31) as two:
+    with Nested(outside, next(NESTED)) as one, Nested(outside, next(NESTED)) as two:
         for nested in (one, two):
             for ip in (lab.guests["known"].ipv4, lab.guests["known"].ipv6, lab.guests["b"].ipv4):
                 done = nested.ping(ip)

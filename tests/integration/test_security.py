@@ -44,8 +44,27 @@ def icmpv6(source, destination, kind, body, extension=b""):
     return ipv6(source, destination, 0 if extension else 58, extension + message)
 
 
+def fragments(packet, behind, size):
+    """An IPv6 packet in two fragments, split `size` bytes behind its header, which `behind` follows."""
+    def one(offset, more, part):
+        return struct.pack("!BBHI", behind, 0, offset | more, 7) + part
+    header, inside = packet[:40], packet[40:]
+    return [header[:4] + struct.pack("!HB", 8 + len(part), 44) + header[7:] + one(offset, more, part)
+            for offset, more, part in ((0, 1, inside[:size]), (size, 0, inside[size:]))]
+
+
 def link_option(kind, mac):
     return bytes([kind, 1]) + frames.mac_bytes(mac)
+
+
+def igmp_report(group):
+    """IGMPv3, as a host sends it that has no address yet (RFC 3376 4.2.13)."""
+    record = bytes([4, 0, 0, 0]) + ipaddress.ip_address(group).packed
+    message = struct.pack("!BBHHH", 0x22, 0, 0, 0, 1) + record
+    message = message[:2] + struct.pack("!H", frames.checksum(message)) + message[4:]
+    header = struct.pack("!BBHHHBBH", 0x46, 0xC0, 24 + len(message), 0, 0, 1, 2, 0) + bytes(
+        4) + ipaddress.ip_address("224.0.0.22").packed + bytes([148, 4, 0, 0])
+    return header[:10] + struct.pack("!H", frames.checksum(header)) + header[12:] + message
 
 
 NONCE = bytes([14, 1]) + b"nonce!"
@@ -87,6 +106,12 @@ class Frames:
     def _advertise(self, target, options=b"", **more):
         return self._nd(136, b"\x60\0\0\0" + packed(target) + options, **more)
 
+    def _hidden(self, next_header, inside):
+        """Behind destination options that fill the first fragment."""
+        options = bytes([next_header, 0, 1, 4, 0, 0, 0, 0])
+        packet = ipv6(self.me.link_local, self.to.link_local, 60, options + inside)
+        return [self._ethernet(frames.ETH_IPV6, part) for part in fragments(packet, 60, 8)]
+
     # --- forged, by the counter of what drops it
     def forged(self):
         me, other = self.me, self.other
@@ -118,7 +143,13 @@ class Frames:
                 self._solicit(own + foreign), self._solicit(own, extension=PADDING),
                 self._nd(133, bytes(4) + foreign, me.link_local)],
             "dhcp_server": [self._udp(me.ipv4, 67, 68), self._udp(me.ipv6, 547, 546),
-                            self._udp(me.link_local, 547, 546)],
+                            self._udp(me.link_local, 547, 546),
+                            # A client does not look at the port that it comes from.
+                            self._udp(me.ipv4, 4321, 68), self._udp(me.ipv6, 4321, 546)],
+            "hidden": self._hidden(58, icmpv6(me.link_local, self.to.link_local, 134,
+                                              bytes(12))[40:]) +
+            self._hidden(17, frames.udp_packet(me.link_local, self.to.link_local, 547, 546,
+                                               b"offer")[40:]),
             "router": [
                 self._nd(134, bytes(12), me.link_local), self._nd(137, bytes(36), me.link_local),
                 self._nd(134, bytes(12), me.link_local, extension=PADDING)]}
@@ -147,7 +178,10 @@ class Frames:
                 self._nd(133, bytes(4) + link_option(1, me.mac), me.link_local)],
             "listener report": [self._nd(143, bytes(4), "::", extension=PADDING),
                                 self._nd(143, bytes(4), me.link_local, extension=PADDING)],
-            "echo": [self._nd(128, bytes(4))]}
+            "IGMP from no address": [self._ethernet(frames.ETH_IPV4, igmp_report("239.1.1.1"))],
+            "echo": [self._nd(128, bytes(4))],
+            "fragments": [self._ethernet(frames.ETH_IPV6, part) for part in fragments(
+                icmpv6(me.ipv6, self.to.ipv6, 128, bytes(60)), 58, 32)]}
 
 
 def arrived(sender, to, sent):
@@ -165,7 +199,7 @@ def dropped(guest):
     return {name.removesuffix("_dropped"): value for name, value in port["counters"].items()}
 
 
-CAUSES = ["foreign_mac", "foreign_ip", "forged_arp", "forged_nd", "dhcp_server", "router"]
+CAUSES = ["foreign_mac", "foreign_ip", "forged_arp", "forged_nd", "dhcp_server", "router", "hidden"]
 
 
 @pytest.mark.usefixtures("br_netfilter")

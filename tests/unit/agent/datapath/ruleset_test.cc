@@ -95,7 +95,10 @@ IpAddress ip(const char* text) { return *IpAddress::parse(text); }
 TEST_CASE("VXLAN comes from known VTEPs of our family, and is not tracked") {
   CHECK(
       untracked_ruleset(kOptions) ==
-      R"(add chain inet dove raw_prerouting { type filter hook prerouting priority -300; policy accept; }
+      R"(add chain inet dove raw_bridged { type filter hook prerouting priority -450; policy accept; }
+flush chain inet dove raw_bridged
+add rule inet dove raw_bridged iifname "dvbr*" notrack
+add chain inet dove raw_prerouting { type filter hook prerouting priority -300; policy accept; }
 flush chain inet dove raw_prerouting
 add rule inet dove raw_prerouting udp dport 4789 ip daddr 192.0.2.1 notrack
 add chain inet dove raw_output { type filter hook output priority -300; policy accept; }
@@ -142,6 +145,7 @@ add counter bridge dove port-17-forged_arp_dropped
 add counter bridge dove port-17-forged_nd_dropped
 add counter bridge dove port-17-dhcp_server_dropped
 add counter bridge dove port-17-router_dropped
+add counter bridge dove port-17-hidden_dropped
 add set bridge dove port-17-own4 { type ether_addr . ipv4_addr; }
 flush set bridge dove port-17-own4
 add set bridge dove port-17-own6 { type ether_addr . ipv6_addr; }
@@ -161,12 +165,16 @@ flush chain bridge dove port-17-nd
 add chain bridge dove port-17-strange
 flush chain bridge dove port-17-strange
 add rule bridge dove port-17-ip4 udp sport 67 counter name port-17-dhcp_server_dropped drop
+add rule bridge dove port-17-ip4 udp dport 68 counter name port-17-dhcp_server_dropped drop
 add rule bridge dove port-17-ip4 ether saddr . ip saddr @port-17-own4 accept
 add rule bridge dove port-17-ip4 ether saddr != 02:00:00:00:00:0a counter name port-17-foreign_mac_dropped drop
 add rule bridge dove port-17-ip4 ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
+add rule bridge dove port-17-ip4 ip saddr 0.0.0.0 ip protocol igmp accept
 add rule bridge dove port-17-ip4 counter name port-17-foreign_ip_dropped drop
+add rule bridge dove port-17-ip6 ip6 nexthdr { 0, 43, 44, 60 } frag nexthdr { 0, 43, 60 } counter name port-17-hidden_dropped drop
 add rule bridge dove port-17-ip6 meta l4proto ipv6-icmp goto port-17-icmp6
 add rule bridge dove port-17-ip6 udp sport 547 counter name port-17-dhcp_server_dropped drop
+add rule bridge dove port-17-ip6 udp dport 546 counter name port-17-dhcp_server_dropped drop
 add rule bridge dove port-17-ip6 ether saddr . ip6 saddr @port-17-own6 accept
 add rule bridge dove port-17-ip6 ether saddr != 02:00:00:00:00:0a counter name port-17-foreign_mac_dropped drop
 add rule bridge dove port-17-ip6 counter name port-17-foreign_ip_dropped drop
