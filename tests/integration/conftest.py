@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
-from dovelab import Lab, spec  # noqa: E402
+from dovelab import Lab, run, spec  # noqa: E402
 from dovelab.lab import has_br_netfilter  # noqa: E402
 
 _labs = {}
@@ -69,6 +69,23 @@ def br_netfilter(request, lab):
     lab.set_br_netfilter(request.param)
     yield
     lab.set_br_netfilter(1)  # as a namespace has it
+
+
+@pytest.fixture
+def tracking(lab):
+    """Something on each host that needs connections to be tracked, as a firewall does."""
+    for host in lab.hosts.values():
+        done = run("nft", "-f", "-", netns=host.netns, check=False, stdin=(
+            "add table inet firewall\n"
+            "add chain inet firewall c { type filter hook input priority 0; }\n"
+            "add rule inet firewall c ct state established counter\n"))
+        if done.code != 0:
+            pytest.skip(f"no connection tracking here: {done.err}")
+        if host.tracked() is None:
+            pytest.skip("this kernel does not list what it tracks")
+    yield
+    for host in lab.hosts.values():
+        run("nft", "delete", "table", "inet", "firewall", netns=host.netns)
 
 
 @pytest.fixture(scope="module")

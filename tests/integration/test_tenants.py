@@ -70,6 +70,59 @@ def test_the_silent_tenant_hears_nothing_at_all(lab, talker, silent):
 
 
 @contextlib.contextmanager
+def without_untracking(host):
+    """Its walls but for the one that keeps guests' packets from connection tracking."""
+    host.kill_doved()
+    run("nft", "flush", "chain", "inet", "dove", "raw_bridged", netns=host.netns)
+    try:
+        yield
+    finally:
+        host.start()
+
+
+@pytest.fixture(params=["wall", "control"])
+def walled(lab, tracking, request):
+    """Whether h1 has that wall; the control works only where br_netfilter hands frames over."""
+    if request.param == "wall":
+        yield True
+        return
+    with without_untracking(lab.hosts["h1"]):
+        yield False
+
+
+def handed_over(host):
+    return run("sysctl", "-n", "net.bridge.bridge-nf-call-iptables",
+               netns=host.netns, check=False).out.strip() == "1"
+
+
+def test_no_packet_of_a_guest_is_tracked(lab, walled):
+    red1, red2, red4 = (lab.guests[name] for name in ("red1", "red2", "red4"))
+    for other in (red2, red4):
+        assert traffic.ping(red1, other.ipv4, 2).lost == 0
+    tracked = red1.host.tracked(f"src={red1.ipv4} ")
+    assert bool(tracked) == (not walled and handed_over(red1.host)), tracked
+
+
+def test_fragments_of_two_tenants_are_never_joined(lab, walled):
+    """The first one of red's, the second one of blue's, of packets that are alike."""
+    whole = frames.udp_packet(lab.guests["red1"].ipv4, lab.guests["red4"].ipv4, 7, 7,
+                              TAGS["red"] + bytes(8) + TAGS["blue"] + bytes(8))
+    first, second = (frames.ipv4_fragment(whole, *part) for part in ((0, 32), (32, None)))
+    names = {"red": "red4", "blue": "blue4"}
+    with Capture.of_guests([lab.guests[name] for name in names.values()]) as seen:
+        for tenant, part in (("red", first), ("blue", second)):
+            sender, to = lab.guests[f"{tenant}1"], lab.guests[names[tenant]]
+            sender.send_frames([frames.ethernet(to.mac, sender.mac, frames.ETH_IPV4, part)])
+        settle()
+    # Nothing of the other's, and each has its own.
+    came = {name: [tag for tag in TAGS.values() if seen.count(name, tag)] for name in names.values()}
+    if walled or not handed_over(lab.hosts["h1"]):
+        assert came == {"red4": [TAGS["red"]], "blue4": [TAGS["blue"]]}
+    else:
+        assert came != {"red4": [TAGS["red"]], "blue4": [TAGS["blue"]]}
+
+
+@contextlib.contextmanager
 def wrong_entry(host, vni, mac, vtep, wrong_vni):
     entry = [mac, "dev", f"dvx{vni}", "dst", vtep]
     with host.doved.paused():  # it would not stay

@@ -384,7 +384,7 @@ TEST_CASE("the audit finds in the walls what differs, whose it is, and mends it"
   };
   const std::vector<Harm> harms{
       {"nft flush chain bridge dove port-1-ip6",
-       {"port port0: nft chain bridge dove port-1-ip6 has 0 rules instead of 5"},
+       {"port port0: nft chain bridge dove port-1-ip6 has 0 rules instead of 7"},
        vni(100)},
       {"nft insert rule bridge dove port-2 accept",
        {"port port1: nft chain bridge dove port-2 has 10 rules instead of 9"},

@@ -115,6 +115,16 @@ def udp_packet(source, destination, source_port, destination_port, payload):
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + udp
 
 
+def ipv4_fragment(packet, begin, end):
+    """What of an IPv4 packet's payload is from `begin` on (a multiple of 8) and before `end`."""
+    payload = packet[20:]
+    part = payload[begin:end]
+    more = 0x2000 if end is not None else 0
+    header = packet[:2] + struct.pack("!HHH", 20 + len(part), 0x4D4D, more | begin // 8)
+    header += packet[8:10] + bytes(2) + packet[12:20]
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + part
+
+
 def _ipv6(source, destination, udp):
     addresses = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
     pseudo = addresses + struct.pack("!II", len(udp), 17)

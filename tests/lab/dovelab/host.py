@@ -73,6 +73,14 @@ class Host:
         self.start(environment={"PATH": f"{liar.parent}:{os.environ['PATH']}"})
 
     # --- the kernel's state, as plain tools show it
+    def tracked(self, words=""):
+        """The connections that its kernel tracks, those with `words` in their line; None when the
+        kernel does not list them."""
+        table = run("cat", "/proc/net/nf_conntrack", netns=self.netns, check=False)
+        if table.code != 0:
+            return None
+        return [line for line in table.out.splitlines() if words in line]
+
     def ip(self, *words, **options):
         return run("ip", "-n", self.netns, *words, **options)
 
