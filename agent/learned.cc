@@ -8,6 +8,7 @@
 #include "agent/frames/arp.h"
 #include "agent/frames/guest_frame.h"
 #include "agent/frames/nd.h"
+#include "agent/frames/sender.h"
 
 namespace dove::agent {
 namespace {
@@ -107,11 +108,15 @@ void Agent::say_again(const GuestHeard& heard) {
   if (events.query) on_query(*events.query);
   end_turn_soon();
   const bool discovery = events.query || events.seen;
-  if (!heard.ip || heard.ip->is_link_local() || discovery != heard.claimed) return;
+  const bool may_pass =
+      heard.ip ? discovery == heard.claimed && !(discovery && heard.ip->is_link_local())
+               : needs_no_address(heard.held);
+  if (!may_pass) return;
   std::vector<Datapath::GuestFrame> copies;
   for (const auto port : ports_for(heard)) copies.push_back({port, heard.held});
   datapath_->deliver(copies);
-  if (copies.empty() && !discovery) datapath_->send_out(heard.guest.vni, heard.held);
+  const bool elsewhere = copies.empty() || is_for_many(heard.held);
+  if (elsewhere && !discovery) datapath_->send_out(heard.guest.vni, heard.held);
 }
 
 std::vector<IfIndex> Agent::ports_for(const GuestHeard& heard) const {

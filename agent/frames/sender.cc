@@ -54,7 +54,31 @@ class Claim {
   FrameSender& sender_;
 };
 
+// Precondition: an IPv4 header.
+bool is_dhcp_client(ByteView frame) noexcept {
+  constexpr std::uint8_t kUdp = 17;
+  constexpr std::uint16_t kFragment = 0x3fff;  // an offset, or more to come
+  const std::size_t header = (get8(frame, 14) & 0xfU) * std::size_t{4};
+  const std::size_t udp = kEthernetHeader + header;
+  return header >= kIpv4Header && frame.size() >= udp + 4 && get8(frame, 23) == kUdp &&
+         (get16(frame, 20) & kFragment) == 0 && get_ip4(frame, 26).is_unspecified() &&
+         get16(frame, udp) == 68 && get16(frame, udp + 2) == 67;
+}
+
 }  // namespace
+
+bool needs_no_address(ByteView frame) noexcept {
+  if (frame.size() < kEthernetHeader) return false;
+  switch (get16(frame, 12)) {
+    case kEtherTypeIpv4:
+      return frame.size() >= kEthernetHeader + kIpv4Header && is_dhcp_client(frame);
+    case kEtherTypeIpv6:
+    case kEtherTypeArp:
+      return false;
+    default:
+      return true;
+  }
+}
 
 std::optional<FrameSender> read_sender(ByteView frame) noexcept {
   if (frame.size() < kEthernetHeader) return std::nullopt;

@@ -22,4 +22,8 @@ struct FrameSender {
 // discovery for a MAC other than the frame's, or in it malformed, has none.
 std::optional<FrameSender> read_sender(std::span<const std::byte> frame) noexcept;
 
+// Whether who has no address yet may say it: what is neither IP nor ARP, and a DHCP client's
+// messages from 0.0.0.0.
+bool needs_no_address(std::span<const std::byte> frame) noexcept;
+
 }  // namespace dove::agent

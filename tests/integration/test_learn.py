@@ -167,6 +167,28 @@ def test_several_guests_behind_one_port(lab, outer):
         assert outside.host.show("port", "show", outside.port)[0]["learned"] >= 2
 
 
+def test_a_dhcp_client_loses_not_even_its_first_word(lab):
+    """From a MAC that nobody has heard, to servers on its own and on other hosts; and the answer."""
+    a, c, known = (lab.guests[name] for name in ("a", "c", "known"))
+    client = MAC.format(0x41)
+    discover, offer = (b"<discover>".ljust(300, b"\0"), b"<offer>".ljust(300, b"\0"))
+    packet = frames.udp_packet("0.0.0.0", "255.255.255.255", 68, 67, discover)
+    rarp = frames.ethernet(frames.BROADCAST, MAC.format(0x42), frames.ETH_RARP,
+                           b"<rarp>".ljust(46, b"\0"))
+    with Capture.of_guests([c, known]) as seen:
+        a.send_frames([frames.ethernet(frames.BROADCAST, client, frames.ETH_IPV4, packet), rarp])
+        for tag in (b"<discover>", b"<rarp>"):
+            wait_until(f"{tag} is there", lambda: seen.count("c", tag) and seen.count("known", tag), 5)
+        time.sleep(0.3)
+        assert [seen.count(name, tag) for name in ("c", "known")
+                for tag in (b"<discover>", b"<rarp>")] == [1, 1, 1, 1]
+    answer = frames.ethernet(client, known.mac, frames.ETH_IPV4,
+                             frames.udp_packet(known.ipv4, "10.1.0.90", 7, 7, offer))
+    with Capture.of_guests([a]) as seen:
+        known.send_frames([answer])
+        wait_until("the answer is there", lambda: seen.count("a", b"<offer>"), 5)
+
+
 def test_the_silent_leave_and_the_quiet_stay(lab):
     """a and b say nothing, but answer when they are asked; one that is no more does not."""
     answers(lab, "a", "b")

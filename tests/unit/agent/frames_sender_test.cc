@@ -22,6 +22,36 @@ std::vector<std::byte> packet(unsigned type, std::vector<std::uint8_t> ip_header
   return frame;
 }
 
+TEST_CASE("what who has no address yet may say") {
+  std::vector<std::uint8_t> dhcp(28);
+  dhcp[0] = 0x45;
+  dhcp[9] = 17;
+  dhcp[21] = 68;
+  dhcp[23] = 67;
+  CHECK(needs_no_address(packet(0x0800, dhcp)));
+  const auto with = [&](std::size_t at, std::uint8_t value) {
+    auto other = dhcp;
+    other[at] = value;
+    return packet(0x0800, other);
+  };
+  CHECK_FALSE(needs_no_address(with(9, 6)));    // TCP
+  CHECK_FALSE(needs_no_address(with(12, 10)));  // from an address
+  CHECK_FALSE(needs_no_address(with(21, 67)));
+  CHECK_FALSE(needs_no_address(with(23, 68)));
+  CHECK_FALSE(needs_no_address(with(6, 0x20)));  // fragments
+  CHECK_FALSE(needs_no_address(with(7, 1)));
+  CHECK_FALSE(needs_no_address(with(0, 0x44)));
+  CHECK_FALSE(needs_no_address(with(0, 0x4f)));  // ends within its header
+  dhcp.resize(23);
+  CHECK_FALSE(needs_no_address(packet(0x0800, dhcp)));
+  dhcp.resize(19);
+  CHECK_FALSE(needs_no_address(packet(0x0800, dhcp)));
+  CHECK_FALSE(needs_no_address(packet(0x86dd, std::vector<std::uint8_t>(40))));
+  CHECK_FALSE(needs_no_address(packet(0x0806, std::vector<std::uint8_t>(28))));
+  CHECK(needs_no_address(packet(0x8035, {})));  // RARP
+  CHECK_FALSE(needs_no_address(std::vector<std::byte>(13)));
+}
+
 TEST_CASE("who sent an IP packet has its source address") {
   std::vector<std::uint8_t> header(20);
   header[0] = 0x45;
