@@ -69,6 +69,7 @@ DatapathOptions datapath_options(const Options& options, const State& saved) {
   return {.local = options.local,
           .miss_mode = options.miss_mode,
           .ageing = options.ageing,
+          .learn_ageing = options.learn_ageing,
           .known_vteps = {saved.vteps.begin(), saved.vteps.end()},
           .limits = options.limits,
           .query_interval = options.query_interval,

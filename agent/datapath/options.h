@@ -42,6 +42,7 @@ struct DatapathOptions {
   Vtep local;  // this host's VTEP; its port is the VXLAN devices' and every peer's
   MissMode miss_mode = MissMode::kPunt;
   std::chrono::seconds ageing{300};        // of FDB entries that no packet uses
+  std::chrono::seconds learn_ageing{300};  // a guest that nobody registered is asked for after it
   std::chrono::seconds removal_delay{10};  // an unused network's devices stay this long
   // The two addresses of dvpunt, of the VTEP's family: a /31 or /127. Empty: 169.254.77.64/31 or
   // 100::/127 (the discard prefix, RFC 6666).

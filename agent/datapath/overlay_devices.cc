@@ -61,9 +61,13 @@ Result<std::optional<netlink::Link>> find_if_there(netlink::Links& links, const 
 
 // It listens to who joins which group, for us to know. Our queries are not seen by it, and without
 // a querier it floods multicast all the same; when it has seen a guest's, the tunnel still gets
-// all, because the lists of its own decide there.
+// all, because the lists of its own decide there. Guests behind a port without security it has
+// learned: they are there, and reached, until they have not answered.
 netlink::BridgeAttributes overlay_bridge_attributes(const DatapathOptions& options) {
-  return {.multicast_snooping = true,
+  constexpr std::chrono::seconds kShortest{300}, kAsked{60};
+  const auto ageing = std::max(kShortest, options.learn_ageing + kAsked);
+  return {.ageing = static_cast<std::uint32_t>(ageing.count()),
+          .multicast_snooping = true,
           .membership_interval =
               static_cast<std::uint32_t>(membership_interval(options.query_interval).count())};
 }

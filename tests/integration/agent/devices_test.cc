@@ -124,6 +124,24 @@ TEST_CASE("our own VXLAN device with attributes that cannot be changed is made a
   CHECK(link("dvx100").at("master") == "dvbr100");
 }
 
+TEST_CASE("a bridge keeps whom it has learned until they have been asked for") {
+  Underlay underlay;
+  auto options = default_options();
+  options.learn_ageing = std::chrono::seconds{1000};
+  const auto ageing = [] {  // in hundredths of a second
+    return link("dvbr100").at("linkinfo").at("info_data").at("ageing_time");
+  };
+  {
+    Switch host{options};
+    take(host->add_network(vni(100)));
+    CHECK(ageing() == 106000);
+  }
+  options.learn_ageing = std::chrono::seconds{1};  // a bridge that is taken over
+  Switch host{options};
+  take(host->add_network(vni(100)));
+  CHECK(ageing() == 30000);
+}
+
 TEST_CASE("a foreign device of one of our names is refused and left alone") {
   Underlay underlay;
   Switch host;
