@@ -32,6 +32,13 @@ std::optional<Memberships::Change> Memberships::leave(const Listener& listener) 
   return Change{listener.vni, listener.mac, false};
 }
 
+bool Memberships::has(const Listener& listener) const {
+  const auto network = networks_.find(listener.vni);
+  if (network == networks_.end()) return false;
+  const auto group = network->second.find(listener.mac);
+  return group != network->second.end() && group->second.contains({listener.port, listener.group});
+}
+
 std::vector<Memberships::Change> Memberships::replace(std::span<const Listener> all) {
   Memberships now;
   for (const auto& listener : all) now.join(listener);

@@ -37,6 +37,7 @@ class Memberships {
   // Repeating either is nothing. Groups that are not followed by membership are left out.
   std::optional<Change> join(const Listener& listener);
   std::optional<Change> leave(const Listener& listener);
+  bool has(const Listener& listener) const;
   // These are all there are now.
   std::vector<Change> replace(std::span<const Listener> all);
   std::vector<MacAddress> groups(Vni vni) const;

@@ -121,6 +121,7 @@ Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
       walls_timer{loop},
       mtu_timer{loop},
       query_timer{loop},
+      leaving_timer{loop},
       firewall_timer{loop},
       audit_timer{loop},
       suspicion_timer{loop} {
@@ -448,6 +449,7 @@ void Datapath::State::shut_down() {
   walls_timer.cancel();
   mtu_timer.cancel();
   query_timer.cancel();
+  leaving_timer.cancel();
   firewall_timer.cancel();
   audit_timer.cancel();
   suspicion_timer.cancel();

@@ -9,6 +9,11 @@ namespace {
 
 constexpr int kMostReads = 64;  // of what the kernel has told, before it is asked again
 
+// As RFC 3376 8.8: so often who leaves is asked for, and what an answer may take.
+constexpr unsigned kLastQueries = 2;
+constexpr std::chrono::milliseconds kLastAnswer =
+    Querier::kShortResponse + std::chrono::milliseconds{200};
+
 }  // namespace
 
 // Empty for what is no guest's: what comes through the tunnel is another host's to tell.
@@ -22,14 +27,46 @@ std::optional<Listener> Datapath::State::listener_of(const netlink::BridgeGroup&
 
 void Datapath::State::on_change(const netlink::GroupJoined& change) {
   const auto one = listener_of(change.group);
-  const auto joined = one ? memberships.join(*one) : std::nullopt;
-  if (joined) listener.on_group(*joined);
+  if (!one) return;
+  leaving.erase({one->port, one->group});
+  if (const auto joined = memberships.join(*one)) listener.on_group(*joined);
 }
 
+// The bridge has forgotten it; but a listener by IGMPv2 or MLDv1 does not report what it has just
+// heard another one report, be that on another host. It is asked for before it is believed to have
+// gone.
 void Datapath::State::on_change(const netlink::GroupLeft& change) {
   const auto one = listener_of(change.group);
-  const auto left = one ? memberships.leave(*one) : std::nullopt;
-  if (left) listener.on_group(*left);
+  if (!one || !memberships.has(*one)) return;
+  if (leaving.try_emplace({one->port, one->group}, Leaving{*one, Clock::now()}).second)
+    at(leaving_timer, Clock::now(), &State::ask_leaving);
+}
+
+void Datapath::State::ask_leaving() {
+  const auto now = Clock::now();
+  std::set<IfIndex> asked;
+  bool gone = false;
+  for (auto it = leaving.begin(); it != leaving.end();) {
+    auto& [who, due, queries] = it->second;
+    const Port* const port = port_by_index(who.port);
+    if (port == nullptr || (due <= now && queries == kLastQueries)) {
+      if (const auto left = memberships.leave(who)) listener.on_group(*left);
+      gone = true;
+      it = leaving.erase(it);
+      continue;
+    }
+    if (due <= now) {
+      asked.insert(who.port);
+      ++queries;
+      due = now + kLastAnswer;
+    }
+    ++it;
+  }
+  for (const IfIndex port : asked) parts.querier.ask_now(port);
+  std::optional<TimePoint> next;
+  for (const auto& [key, one] : leaving) next = next ? std::min(*next, one.due) : one.due;
+  if (next) at(leaving_timer, *next, &State::ask_leaving);
+  if (gone) listener.on_turn_end();
 }
 
 Result<std::vector<Listener>> Datapath::State::listeners() {
@@ -37,7 +74,11 @@ Result<std::vector<Listener>> Datapath::State::listeners() {
   if (!groups) return groups.error();
   std::vector<Listener> all;
   for (const auto& group : *groups)
-    if (const auto one = listener_of(group)) all.push_back(*one);
+    if (const auto one = listener_of(group)) {
+      leaving.erase({one->port, one->group});
+      all.push_back(*one);
+    }
+  for (const auto& [key, one] : leaving) all.push_back(one.who);
   return all;
 }
 

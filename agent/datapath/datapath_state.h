@@ -233,6 +233,13 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void query_network(Vni vni);
   void carrier_changed(Port& port, bool running);
   void run_queries();
+  // A listener that the bridge has forgotten, until it has been asked for.
+  struct Leaving {
+    Listener who;
+    TimePoint due;         // the next step
+    unsigned queries = 0;  // so far
+  };
+  void ask_leaving();
 
   // --- networks
   Status add_network(Vni vni);
@@ -258,6 +265,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   PuntReader::Counters punted_before;  // by readers of devices that are no more
   std::map<std::string, Port> ports;
   Memberships memberships;
+  std::map<std::pair<IfIndex, IpAddress>, Leaving> leaving;
   DatapathCounters counters;
   std::uint64_t put_right_so_far = 0;
   std::set<Vni> rows_taken;              // of which entries went that should be there, in this turn
@@ -278,6 +286,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   TimePoint mtu_checked{};
   std::optional<UnderlayMtuRound> mtu_round;  // while it is under way
   asio::steady_timer query_timer;
+  asio::steady_timer leaving_timer;
   asio::steady_timer firewall_timer;
   std::unique_ptr<TableAudit> table_audit;
   std::deque<AuditJob> audits;

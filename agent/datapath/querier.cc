@@ -7,8 +7,6 @@ namespace {
 
 constexpr unsigned kStartupQueries = 2;  // RFC 3376 8.7
 constexpr unsigned kStartupPart = 4;     // of the interval, between them
-// There are few guests at a port, and until they answer nothing reaches them.
-constexpr std::chrono::milliseconds kStartupResponse{1000};
 
 QueryTimes times_of(std::chrono::seconds interval) {
   const QueryTimes usual;
@@ -33,9 +31,14 @@ void Querier::add(IfIndex port, const MacAddress& source, TimePoint now) {
   ports_.insert_or_assign(port, Port{source, now, kStartupQueries});
 }
 
-void Querier::ask(IfIndex index, const Port& port) {
-  auto times = times_;
-  if (port.startup > 0) times.response = std::min(times.response, kStartupResponse);
+void Querier::ask_now(IfIndex port) {
+  if (const auto known = ports_.find(port); known != ports_.end())
+    ask(port, known->second, kShortResponse);
+}
+
+void Querier::ask(IfIndex index, const Port& port, std::chrono::milliseconds response) {
+  const QueryTimes times{.response = std::min(times_.response, response),
+                         .interval = times_.interval};
   const auto igmp = build_igmp_query(port.source, times);
   const auto mld = build_mld_query(port.source, times);
   const std::array<netlink::OutgoingFrame, 2> frames{{{index, igmp}, {index, mld}}};
@@ -45,7 +48,8 @@ void Querier::ask(IfIndex index, const Port& port) {
 void Querier::run(TimePoint now) {
   for (auto& [index, port] : ports_) {
     if (port.due > now) continue;
-    ask(index, port);
+    // There are few guests at a port, and until they answer first nothing reaches them.
+    ask(index, port, port.startup > 0 ? kShortResponse : times_.response);
     if (port.startup > 0) --port.startup;
     port.due = now + (port.startup > 0 ? TimePoint::duration{times_.interval} / kStartupPart
                                        : TimePoint::duration{times_.interval});

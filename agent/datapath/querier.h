@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +26,10 @@ class Querier {
   // `source`: whose the queries are.
   void add(IfIndex port, const MacAddress& source, TimePoint now);
   void remove(IfIndex port) { ports_.erase(port); }
+  // Asks at once, besides, and wants the answer within kShortResponse. Of a port that was not
+  // added: nothing.
+  static constexpr std::chrono::milliseconds kShortResponse{1000};
+  void ask_now(IfIndex port);
   // Sends the queries that are due.
   void run(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
@@ -39,7 +44,7 @@ class Querier {
 
   Querier(netlink::PacketSocket socket, const QueryTimes& times)
       : socket_{std::move(socket)}, times_{times} {}
-  void ask(IfIndex index, const Port& port);
+  void ask(IfIndex index, const Port& port, std::chrono::milliseconds response);
 
   netlink::PacketSocket socket_;
   QueryTimes times_;
