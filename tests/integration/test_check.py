@@ -12,6 +12,7 @@ AUDIT = 2  # seconds
 AT_ONCE = 3  # what the kernel tells of: half a second, and something for a busy machine
 LAB = {**spec.three_hosts(), "doved": ["--audit-period", str(AUDIT)]}
 ELSEWHERE = "10.99.0.99"  # nobody's VTEP
+PUNT = "169.254.77.64/31"
 OTHER_MAC = "02:00:00:00:00:77"
 
 
@@ -62,6 +63,10 @@ def flags(device, *words):
     return meddle
 
 
+def punt(*words):
+    return lambda host, *_: host.ip(*words)
+
+
 def address(device):
     def meddle(host, a, _):
         host.ip("address", "add", "10.1.0.99/24", "dev", {"dvx": dvx(a), "dvbr": f"dvbr{a.vni}"}[device])
@@ -99,6 +104,9 @@ MEDDLING = {
     "bridge address": (address("dvbr"), False, False),
     "bridge MAC": (link("dvbr", "address", OTHER_MAC), False, True),
     "bridge snooping": (link("dvbr", "type", "bridge", "mcast_snooping", "0"), False, True),
+    "punt alias": (punt("link", "set", "dvpunt", "alias", "x"), False, True),
+    "punt address": (punt("address", "flush", "dev", "dvpunt"), False, False),
+    "punt route": (punt("route", "del", "unreachable", PUNT), False, False),
     "port down": (link("port", "down"), True, True),
     "port off its bridge": (link("port", "nomaster"), True, True),
     "port MTU": (link("port", "mtu", "68"), True, True),
