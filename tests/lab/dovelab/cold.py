@@ -2,7 +2,6 @@
 
 Local entries (`dst 0.0.0.0`: "on this host's bridge") are no knowledge of the other and stay.
 """
-import json
 import time
 
 from .run import run, wait_until
@@ -59,20 +58,23 @@ def _stays_cold(a, b, length=0.03):
 
 def remove_entries(host, vni, macs, ips):
     """By hand, those that lead these MACs to other hosts, and the neighbours with these addresses."""
-    _remove(host, vni, lambda row: row["mac"] in macs, lambda row: row["dst"] in ips)
+    _remove(host, {vni: host.entries(vni)}, lambda row: row["mac"] in macs,
+            lambda row: row["dst"] in ips)
 
 
 def remove_all(host, vni):
     """By hand, all entries of guests on other hosts and all neighbours of a network."""
-    _remove(host, vni, is_unicast, lambda _: True)
+    _remove(host, {vni: host.entries(vni)}, is_unicast, lambda _: True)
 
 
-def _remove(host, vni, in_fdb, in_neighbours):
-    device = f"dvx{vni}"
-    rows, known = host.entries(vni)
-    fdb = [f"fdb del {row['mac']} dev {device} dst {row['dst']} {_vni(row)} self"
-           for row in rows if in_fdb(row) and row["dst"] != "0.0.0.0"]
-    neighbours = [f"neigh del {row['dst']} dev {device}" for row in known if in_neighbours(row)]
+def _remove(host, entries, in_fdb, in_neighbours):
+    fdb, neighbours = [], []
+    for vni, (rows, known) in entries.items():
+        device = f"dvx{vni}"
+        fdb += [f"fdb del {row['mac']} dev {device} dst {row['dst']} {_vni(row)} self"
+                for row in rows if in_fdb(row) and row["dst"] != "0.0.0.0"]
+        neighbours += [f"neigh del {row['dst']} dev {device}" for row in known
+                       if in_neighbours(row)]
     # -force: doved may withdraw the one with the other, before us.
     if neighbours:
         host.ip("-force", "-batch", "-", stdin="\n".join(neighbours) + "\n", check=False)
@@ -88,21 +90,20 @@ def _vni(row):
 
 def forget_everything(lab, timeout=5):
     """Every pair of the lab cold at once: all remote entries and neighbours removed."""
-    for host in lab.hosts.values():
-        for network in lab.networks.values():
-            remove_all(host, network["vni"])
     for guest in lab.guests.values():
         if guest.host:
             guest.flush_neighbours()
-    wait_until("nothing is installed", lambda: not _left(lab), timeout)
+    for host in lab.hosts.values():
+        _remove(host, host.all_entries(), is_unicast, lambda _: True)
+    wait_until("nothing is installed", lambda: not any(
+        fdb for host in lab.hosts.values() for fdb, _ in installed(host).values()), timeout)
+
+
+def installed(host):
+    """VNI -> the entries that lead guests' MACs to hosts, and the neighbours."""
+    return {vni: ([row for row in fdb if is_unicast(row) and row["dst"] != "0.0.0.0"], neighbours)
+            for vni, (fdb, neighbours) in host.all_entries().items()}
 
 
 def is_unicast(row):
     return not int(row["mac"][:2], 16) & 1 and row["mac"] != "00:00:00:00:00:00"
-
-
-def _left(lab):
-    return json.dumps([
-        [host.name, row["mac"]] for host in lab.hosts.values() for net in lab.networks.values()
-        for row in host.fdb(net["vni"]) if is_unicast(row) and row["dst"] != "0.0.0.0"
-    ]) != "[]"

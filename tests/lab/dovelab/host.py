@@ -10,6 +10,12 @@ def _router_of(rows):
     return next((row["mac"] for row in rows if "router" in row["flags"]), None)
 
 
+def _without_router(fdb, neighbours):
+    router = _router_of(fdb)
+    return ([row for row in fdb if "router" not in row["flags"]],
+            [row for row in neighbours if row.get("lladdr", router) != router])
+
+
 class Host:
     def __init__(self, lab, name, vtep):
         self.lab, self.name, self.vtep = lab, name, vtep
@@ -104,12 +110,21 @@ class Host:
 
     def entries(self, vni):
         """fdb() and neighbours(), at the price of one of them."""
-        rows = self.all_fdb(vni)
-        return ([row for row in rows if "router" not in row["flags"]],
-                self._neighbours_but(vni, _router_of(rows)))
+        return _without_router(self.all_fdb(vni), self._neighbour_rows("dev", f"dvx{vni}"))
+
+    def all_entries(self):
+        """VNI -> entries(vni), of all networks here at the price of one."""
+        fdb, neighbours = self._fdb_rows(), self._neighbour_rows()
+        return {int(device.removeprefix("dvx")): _without_router(
+            [row for row in fdb if row["ifname"] == device],
+            [row for row in neighbours if row["dev"] == device])
+            for device in {row["ifname"] for row in fdb} if device.startswith("dvx")}
 
     def all_fdb(self, vni):
-        done = run("bridge", "-n", self.netns, "-j", "fdb", "show", "dev", f"dvx{vni}", check=False)
+        return self._fdb_rows("dev", f"dvx{vni}")
+
+    def _fdb_rows(self, *where):
+        done = run("bridge", "-n", self.netns, "-j", "fdb", "show", *where, check=False)
         rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
         return [{**row, "dst": "0.0.0.0" if row["dst"] == "::" else row["dst"]} for row in rows
                 if "self" in row.get("flags", []) and "dst" in row]
@@ -120,10 +135,9 @@ class Host:
 
     def neighbours(self, vni):
         """Without the gateways."""
-        return self._neighbours_but(vni, self.router_mac(vni))
+        return self.entries(vni)[1]
 
-    def _neighbours_but(self, vni, router):
-        done = self.ip("-j", "neigh", "show", "dev", f"dvx{vni}", "nud", "all", check=False)
+    def _neighbour_rows(self, *where):
+        done = self.ip("-j", "neigh", "show", *where, "nud", "all", check=False)
         rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
-        return [row for row in rows if row.get("lladdr", router) != router
-                and not row["dst"].startswith(("ff", "224.", "239."))]
+        return [row for row in rows if not row["dst"].startswith(("ff", "224.", "239."))]
