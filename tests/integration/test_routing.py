@@ -1,5 +1,5 @@
 """Networks of a tenant route to each other: three networks on each of three hosts, all pairs, from
-cold, without a packet lost. A second tenant has the same networks and addresses."""
+cold, without a packet lost. A second tenant has the same networks, hosts and addresses."""
 import concurrent.futures
 import itertools
 import time
@@ -29,7 +29,10 @@ def guests(tenant, hosts):
 ROUTER = "02:00:5e:12:34:56"  # not what it is unasked
 LAB = {"hosts": list(HOSTS), "dove-controller": ["--router-mac", ROUTER],
        "tenants": {"red": networks("red"), "blue": networks("blue")},
-       "guests": {**guests("red", (1, 2, 3)), **guests("blue", (1,))}}
+       "guests": {**guests("red", (1, 2, 3)), **guests("blue", (1, 2, 3)),
+                  # Nobody of the other tenant has its addresses.
+                  "single": {"network": "red-b", "host": "h3", "mac": "02:00:00:00:02:04",
+                             "ips": ["10.2.0.14", "fd00:2::14"]}}}
 
 
 def of(lab, tenant):
@@ -60,10 +63,9 @@ def all_at_once(calls):
 
 
 def assert_nothing_installed(lab):
-    for host, network in itertools.product(lab.hosts.values(), lab.networks.values()):
-        vni = network["vni"]
-        known = [row for row in host.fdb(vni) if row["dst"] != "0.0.0.0" and cold.is_unicast(row)]
-        assert not known and not host.neighbours(vni), f"{host.name}, network {vni}: {known}"
+    nothing = {network["vni"]: ([], []) for network in lab.networks.values()}
+    for host in lab.hosts.values():
+        assert cold.installed(host) == nothing, host.name
 
 
 @pytest.mark.usefixtures("br_netfilter")
@@ -156,24 +158,35 @@ def test_first_datagrams_and_connections(lab):
     assert sorted(took)[1] < 500, took  # a SYN that is lost is sent again after 1000
 
 
+OVER_AND_BACK = [("a1", "b2"), ("a1", "c3"), ("a1", "b1"), ("b2", "a3"), ("c3", "b3"), ("b2", "c2")]
+
+
 @pytest.mark.usefixtures("br_netfilter")
-def test_the_other_tenant_hears_none_of_it_and_routes_itself(lab):
-    tag = b"the red tenant's"
-    blue = of(lab, "blue")
+@pytest.mark.parametrize("ours, theirs", [("red", "blue"), ("blue", "red")])
+def test_the_other_tenant_hears_none_of_it(lab, ours, theirs):
+    """Over hosts and on each one, at the other tenant's guests everywhere."""
+    tag = f"{ours}'s own word".encode()
     cold.forget_everything(lab)
-    with Capture.of_guests([*blue, lab.guests["red-b2"]]) as seen:
-        for b in ("red-b2", "red-c3", "red-b1", "red-c1"):
+    with Capture.of_guests([*of(lab, ours), *of(lab, theirs)], keep=lambda f: tag in f.data) as seen:
+        for a, b in OVER_AND_BACK:
             for family in ("ipv4", "ipv6"):
-                to = address(lab.guests[b], family)
-                assert traffic.ping(lab.guests["red-a1"], to, 2, 0.02, 2, "-p",
+                to = address(lab.guests[f"{ours}-{b}"], family)
+                assert traffic.ping(lab.guests[f"{ours}-{a}"], to, 2, 0.02, 2, "-p",
                                     tag.hex()).lost == 0
         time.sleep(0.2)
-    assert seen.count("red-b2", tag) > 0
-    assert {guest.name: seen.count(guest.name, tag) for guest in blue} == {
-        guest.name: 0 for guest in blue}
-    assert traffic.ping(blue[0], blue[1].ipv4, 2).lost == 0
-    absent = lab.guests["red-b3"]  # no guest of the other tenant has this address
-    assert traffic.ping(blue[0], absent.ipv4, 1, 0.05, 0.3).lost == 1
+    counts = seen.counts(tag)
+    for name in itertools.chain(*OVER_AND_BACK):
+        assert counts[f"{ours}-{name}"] > 0, name
+    others = {guest.name: counts[guest.name] for guest in of(lab, theirs)}
+    assert len(others) == 9 and set(others.values()) == {0}, others
+
+
+def test_nobody_reaches_the_other_tenants_guests(lab):
+    single = lab.guests["single"]
+    for to in (single.ipv4, single.ipv6):
+        assert traffic.ping(lab.guests["red-a1"], to, 2).lost == 0
+        for name in ("blue-a1", "blue-c3", "blue-b3"):
+            assert traffic.ping(lab.guests[name], to, 1, 0.05, 0.3).lost == 1, name
 
 
 def test_what_cannot_be_routed_is_counted_and_goes_nowhere(lab):
