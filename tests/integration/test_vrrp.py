@@ -1,5 +1,6 @@
 """keepalived in two guests on two hosts, its VRRP through the overlay: a third guest on a third host
-follows a failover as soon as on one plain bridge."""
+follows a failover as soon as on one plain bridge, and guests of another network by their gateways."""
+import collections
 import ipaddress
 import time
 
@@ -11,6 +12,8 @@ pytestmark = [pytest.mark.alone,
               pytest.mark.skipif(not keepalived.is_there(), reason="there is no keepalived")]
 
 VIPS = ["10.1.0.100", "fd00:1::100"]
+BESIDE_PLAIN = 100  # ms more than on a plain bridge
+ROUTED = 500        # ms of silence more than what keepalived needs
 
 
 def _guest(number, shared):
@@ -19,12 +22,23 @@ def _guest(number, shared):
             "shared_ips": VIPS if shared else []}
 
 
+def _other(number):
+    return {"network": "other", "host": f"h{number}", "mac": f"02:00:00:00:02:{number:02x}",
+            "ips": [f"10.2.0.{10 + number}", f"fd00:2::{10 + number}"]}
+
+
+# `routed1` is on the host of the master, `routed3` on neither one's.
 LAB = {"hosts": ["h1", "h2", "h3"],
-       "tenants": {"red": {"red-net": {"subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
-       "guests": {"red1": _guest(1, True), "red2": _guest(2, True), "red3": _guest(3, False)}}
+       "tenants": {"red": {
+           "red-net": {"subnets": ["10.1.0.0/24", "fd00:1::/64"], "routed": True},
+           "other": {"subnets": ["10.2.0.0/24", "fd00:2::/64"], "routed": True}}},
+       "guests": {"red1": _guest(1, True), "red2": _guest(2, True), "red3": _guest(3, False),
+                  "routed1": _other(1), "routed3": _other(3)}}
 
 
 class PlainGuest:
+    gateways = ()
+
     def __init__(self, lab, number):
         self.lab, self.name = lab, f"plain{number}"
         self.netns = f"{lab.name}-plain{number}"
@@ -57,11 +71,16 @@ def plain_bridge(lab):
     return guests
 
 
-class Cluster:
-    """Two that speak for the addresses, and one that wants to reach them."""
+# Of one address, in ms: from the failure to the backup's first word; from that to its first answer at
+# the client; and the longest that a guest of another network heard nothing.
+Takeover = collections.namedtuple("Takeover", "keepalived answered silence")
 
-    def __init__(self, name, guests):
-        self.name = name
+
+class Cluster:
+    """Two that speak for the addresses, one that wants to reach them, and others of another network."""
+
+    def __init__(self, name, guests, routed=()):
+        self.name, self.routed = name, routed
         self.master, self.backup, self.client = guests
         journal = self.master.lab.journal
         self.daemons = [keepalived.Keepalived(journal, guest.netns, VIPS, priority)
@@ -73,7 +92,8 @@ class Cluster:
         for vip in VIPS:
             wait_until(f"{vip} is at the master alone", lambda: self.speaker(vip) is self.master
                        and vip not in self.backup.ip("address", "show", "dev", "eth0").out, 15, 0.1)
-            assert traffic.ping(self.client, vip, 3).lost == 0
+            for client in (self.client, *self.routed):
+                assert traffic.ping(client, vip, 3).lost == 0
 
     def stop(self):
         for daemon in self.daemons:
@@ -86,38 +106,59 @@ class Cluster:
         return None
 
     def fail_over(self, fail):
-        """Of each address the milliseconds from the new speaker's first word to the first answer
-        that is its own. The client asks every 2 ms."""
-        where = {"backup": (self.backup.netns, "eth0"), "client": (self.client.netns, "eth0")}
-        pings = [traffic.RunningPing(self.client, vip, interval=0.002) for vip in VIPS]
+        """Of each address its Takeover. The client asks every 2 ms, the others every 10."""
+        where = {guest.name: (guest.netns, "eth0")
+                 for guest in (self.backup, self.client, *self.routed)}
+        pings = [traffic.RunningPing(guest, vip, 0.002 if guest is self.client else 0.01)
+                 for guest in (self.client, *self.routed) for vip in VIPS]
         try:
+            for ping in pings:
+                ping.wait_answered()
             with Capture(where, snap=128, kernel_time=True) as seen:
                 time.sleep(0.2)
+                failed = time.time()
                 fail()
-                times = [self._taken_over(vip, seen) for vip in VIPS]
                 for vip in VIPS:
+                    wait_until(f"the backup speaks for {vip}", lambda v=vip: self._words(v, seen))
                     wait_until(f"{vip} goes on answering",
                                lambda v=vip: len(self._answers(v, seen)) >= 100)
+                    for guest in self.routed:
+                        wait_until(f"the backup answers {guest.name} from {vip}", lambda v=vip, g=guest:
+                                   len(self._replies_to(g, v, seen)) >= 60)
         finally:
             results = [ping.stop() for ping in pings]
         for result in results:
             last = max(result.times)
             assert set(range(last - 50, last + 1)) <= set(result.times), f"not stable: {result}"
-        return times
+        return [self._takeover(vip, seen, failed) for vip in VIPS]
 
-    def _taken_over(self, vip, seen):
+    def _takeover(self, vip, seen, failed):
+        spoken, answered = self._words(vip, seen)[0], self._answers(vip, seen)[0]
+        return Takeover((spoken - failed) * 1000, (answered - spoken) * 1000, max(
+            (_longest_silence(vip, seen, guest, failed) * 1000 for guest in self.routed), default=0))
+
+    def _words(self, vip, seen):
+        """When the backup said that it has the address."""
         word = _is_arp_for(vip) if "." in vip else _is_advertisement_of(vip)
-        spoken = wait_until(f"the backup speaks for {vip}", lambda: [
-            f.at for f in seen.all("backup") if f.outgoing and word(f.data)], 10)
-        answered = wait_until(f"{vip} answers from the backup",
-                              lambda: self._answers(vip, seen), 10)
-        return (answered[0] - spoken[0]) * 1000
+        return [f.at for f in seen.all(self.backup.name) if f.outgoing and word(f.data)]
 
     def _answers(self, vip, seen):
         """When the client got those of the backup."""
-        answer = _is_reply_from(vip) if "." in vip else _is_reply6_from(vip)
-        mac = frames.mac_bytes(self.backup.mac)
-        return [f.at for f in seen.at("client") if answer(f.data) and f.data[6:12] == mac]
+        answer, mac = _is_reply_from(vip), frames.mac_bytes(self.backup.mac)
+        return [f.at for f in seen.at(self.client.name) if answer(f.data) and f.data[6:12] == mac]
+
+    def _replies_to(self, guest, vip, seen):
+        """When the backup sent them. Who gets them sees the router's MAC, whoever sent them."""
+        answer, to = _is_reply_from(vip), _packed(guest.ipv4 if "." in vip else guest.ipv6)
+        return [f.at for f in seen.all(self.backup.name)
+                if f.outgoing and answer(f.data) and to in (f.data[30:34], f.data[38:54])]
+
+
+def _longest_silence(vip, seen, guest, failed):
+    answer = _is_reply_from(vip)
+    came = [f.at for f in seen.at(guest.name) if answer(f.data)]
+    assert came[0] < failed, f"{guest.name} did not reach {vip}"
+    return max(later - before for before, later in zip(came, came[1:]))
 
 
 def _packed(ip):
@@ -128,23 +169,22 @@ def _is_arp_for(ip):
     return lambda f: f[12:14] == b"\x08\x06" and f[28:32] == _packed(ip)
 
 
-def _is_reply_from(ip):
-    return lambda f: f[12:14] == b"\x08\x00" and f[26:30] == _packed(ip) and f[23] == 1
-
-
 def _is_advertisement_of(ip):
     return lambda f: f[12:14] == b"\x86\xdd" and f[20] == 58 and f[54] == 136 and (
         f[62:78] == _packed(ip))
 
 
-def _is_reply6_from(ip):
+def _is_reply_from(ip):
+    if "." in ip:
+        return lambda f: f[12:14] == b"\x08\x00" and f[26:30] == _packed(ip) and f[23] == 1
     return lambda f: f[12:14] == b"\x86\xdd" and f[20] == 58 and f[54] == 129 and (
         f[22:38] == _packed(ip))
 
 
 @pytest.fixture(scope="module")
 def clusters(lab):
-    dove = Cluster("overlay", [lab.guests[name] for name in ("red1", "red2", "red3")])
+    dove = Cluster("overlay", [lab.guests[name] for name in ("red1", "red2", "red3")],
+                   [lab.guests[name] for name in ("routed1", "routed3")])
     plain = Cluster("plain bridge", plain_bridge(lab))
     for cluster in (dove, plain):
         cluster.start()
@@ -167,21 +207,38 @@ def recover(cluster):
     for ip in cluster.master.ips:
         if ":" in ip:  # these went with the link
             cluster.master.ip("address", "replace", f"{ip}/64", "dev", "eth0", "nodad")
+    for gateway in cluster.master.gateways:
+        cluster.master.ip("route", "replace", "default", "via", gateway)
     if not cluster.daemons[0].daemon.running():
         cluster.daemons[0].start()
     for vip in VIPS:
         wait_until(f"{vip} is at the master again",
                    lambda: cluster.speaker(vip) is cluster.master
                    and vip not in cluster.backup.ip("address", "show", "dev", "eth0").out, 15, 0.1)
-        assert traffic.ping(cluster.client, vip, 5).lost == 0, f"{vip} after the way back"
+        for client in (cluster.client, *cluster.routed):
+            assert traffic.ping(client, vip, 5).lost == 0, f"{client.name}, {vip} after the way back"
+
+
+def in_time(overlay, plain):
+    return all(ours.answered - theirs.answered < BESIDE_PLAIN
+               and ours.silence - ours.keepalived < ROUTED for ours, theirs in zip(overlay, plain))
 
 
 @pytest.mark.parametrize("fail", [link_down, killed])
 def test_failover(clusters, figures, fail):
-    times = {}
-    for cluster in clusters:
-        times[cluster.name] = cluster.fail_over(lambda c=cluster: fail(c))
-        recover(cluster)
-    figures(f"VRRP, {fail.__name__}: from the backup's first word to its first answer at the third "
-            "guest, " + ", ".join(f"{name} {four:.1f} (IPv4) and {six:.1f} ms (IPv6)"
-                                  for name, (four, six) in times.items()))
+    """In the best of three: on a machine that stands still nothing is in time."""
+    tries = []
+    for _ in range(3):
+        tries.append([])
+        for cluster in clusters:
+            tries[-1].append(cluster.fail_over(lambda c=cluster: fail(c)))
+            recover(cluster)
+        if in_time(*tries[-1]):
+            break
+    overlay, plain = tries[-1]
+    for ip, ours, theirs in zip(("IPv4", "IPv6"), overlay, plain):
+        figures(f"VRRP, {fail.__name__}, {ip}: from the backup's first word to its first answer at "
+                f"the third guest, overlay {ours.answered:.1f} ms, plain bridge "
+                f"{theirs.answered:.1f} ms; keepalived needed {ours.keepalived:.0f} ms, another "
+                f"network heard nothing for {ours.silence:.0f} ms")
+    assert in_time(overlay, plain), "\n".join(map(str, tries))
