@@ -333,6 +333,72 @@ def test_who_goes_with_doved_down_is_gone(lab):
     wait_until("its port is back", lambda: traffic.ping(c, lab.guests["known"].ipv4, 1).lost == 0, 10)
 
 
+@pytest.mark.parametrize("number, first, then, left_behind", [(0x32, "nest", "a", "b"),
+                                                              (0x33, "a", "nest", "c")])
+def test_a_nested_guest_that_moves_is_reached_from_its_former_host(lab, number, first, then,
+                                                                   left_behind):
+    """From behind an open port, and to behind one."""
+    guests = lab.guests
+    for outer in (first, then):
+        with Nested(guests[outer], number) as nested:
+            wait_until(f"it is behind {outer}", lambda: nested.ping(guests["known"].ipv4).code == 0)
+            assert endpoints(lab)[nested.mac]["host"] == guests[outer].host.name
+            wait_until(f"{left_behind} reaches it there", lambda: traffic.ping(
+                guests[left_behind], nested.ips[0], 1, wait=1).lost == 0)
+
+
+ADDRESSES = 16  # of one guest at most
+
+
+@pytest.mark.parametrize("outer", ["a", "nest"])
+def test_addresses_of_one_guest_are_bounded(lab, outer):
+    """Behind a port of nobody's no other passes either, behind an open one each does. Who is behind
+    another port of the host does not notice."""
+    outside, aside = lab.guests[outer], lab.guests["c" if outer == "a" else "b"]
+    mac, spoken = MAC.format(0x60), [f"10.1.0.{n}" for n in range(50, 250)]
+    before = counted(outside)["learn_over_bound"]
+    answers(lab, aside.name, "known")
+    running = traffic.RunningPing(aside, lab.guests["known"].ipv4, 0.02)
+
+    def known_after_another_round():
+        outside.send_frames([frames.gratuitous_arp(mac, ip) for ip in spoken], interval=0.002)
+        known = endpoints(lab).get(mac, {}).get("ips", [])
+        assert len(known) <= ADDRESSES
+        return known
+
+    wait_until("there is no more room", lambda: len(known_after_another_round()) == ADDRESSES
+               and counted(outside)["learn_over_bound"] >= before + 50, 15)
+    known = known_after_another_round()
+    time.sleep(0.5)  # for what must not come
+    assert endpoints(lab)[mac]["ips"] == known
+    assert outside.host.show("port", "show", outside.port)[0]["learned"] >= 1
+    expected = set(known if outer == "a" else spoken)
+    assert passing(outside, aside, mac, spoken, expected) == expected
+    asker, unknown = lab.guests["known"], next(ip for ip in spoken if ip not in known)
+    assert traffic.ping(asker, unknown, 1, wait=0.5).lost == 1
+    wait_until("one that is known is led to it", lambda: traffic.ping(
+        asker, known[0], 1, wait=0.5) and asker.neighbours().get(known[0]) == mac, 5)
+    assert unknown not in asker.neighbours()
+    result = running.stop()
+    assert result.lost == 0 and result.sent > 50, result
+
+
+def passing(sender, receiver, mac, sources, expected):
+    """Those from which a packet of this MAC comes to a guest of the same host."""
+    packets = {ip: frames.ethernet(receiver.mac, mac, frames.ETH_IPV4, frames.udp_packet(
+        ip, "192.0.2.1", 5, 9, b"bounded")) for ip in sources}
+
+    def arrived(seen):
+        came = {frame.data for frame in seen.at(receiver.name)}
+        return {ip for ip, packet in packets.items() if packet in came}
+
+    with Capture.of_guests([receiver]) as seen:
+        sender.send_frames(packets.values(), interval=0.001)
+        wait_until("those that pass arrive", lambda: arrived(seen) >= expected)
+        time.sleep(0.2)
+    return arrived(seen)
+
+
 def test_a_flood_of_strangers_is_bounded(lab):
     """Beyond the bound of its port nobody more is learned, and those who are stay; who is behind other
     ports does not notice."""
