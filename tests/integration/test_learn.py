@@ -333,8 +333,8 @@ def test_who_goes_with_doved_down_is_gone(lab):
     wait_until("its port is back", lambda: traffic.ping(c, lab.guests["known"].ipv4, 1).lost == 0, 10)
 
 
-@pytest.mark.parametrize("number, first, then, left_behind", [(0x32, "nest", "a", "b"),
-                                                              (0x33, "a", "nest", "c")])
+@pytest.mark.parametrize("number, first, then, left_behind", [(0x58, "nest", "a", "b"),
+                                                              (0x59, "a", "nest", "c")])
 def test_a_nested_guest_that_moves_is_reached_from_its_former_host(lab, number, first, then,
                                                                    left_behind):
     """From behind an open port, and to behind one."""

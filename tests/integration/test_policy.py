@@ -156,7 +156,7 @@ def test_running_flows_stop_within_a_second_and_go_on_when_allowed(lab, guests, 
                 wait_until("all flow again",
                            lambda: came(seen, concerns, allowed).keys() == denied, 20)
                 heard = [at - commanded for times in came(seen, concerns, commanded).values()
-                           for at in times if at < allowed]
+                         for at in times if at < allowed]
                 if max(heard, default=0) <= WITHIN:
                     break
     finally:

@@ -123,8 +123,8 @@ class Cluster:
                     wait_until(f"{vip} goes on answering",
                                lambda v=vip: len(self._answers(v, seen)) >= 100)
                     for guest in self.routed:
-                        wait_until(f"the backup answers {guest.name} from {vip}", lambda v=vip, g=guest:
-                                   len(self._replies_to(g, v, seen)) >= 60)
+                        wait_until(f"the backup answers {guest.name} from {vip}",
+                                   lambda v=vip, g=guest: len(self._replies_to(g, v, seen)) >= 60)
         finally:
             results = [ping.stop() for ping in pings]
         for result in results:
@@ -134,8 +134,8 @@ class Cluster:
 
     def _takeover(self, vip, seen, failed):
         spoken, answered = self._words(vip, seen)[0], self._answers(vip, seen)[0]
-        return Takeover((spoken - failed) * 1000, (answered - spoken) * 1000, max(
-            (_longest_silence(vip, seen, guest, failed) * 1000 for guest in self.routed), default=0))
+        silence = max((_longest_silence(vip, seen, guest, failed) for guest in self.routed), default=0)
+        return Takeover((spoken - failed) * 1000, (answered - spoken) * 1000, silence * 1000)
 
     def _words(self, vip, seen):
         """When the backup said that it has the address."""
