@@ -117,6 +117,9 @@ class Lab:
         run("ip", "-n", self.underlay, "link", "set", "br0", "up")
         run("ip", "-n", self.underlay, "address", "add", f"{specs.GATEWAY6}/64", "dev", "br0",
             "nodad")
+        if self.spec["router"]:
+            for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
+                netns.sysctl(self.underlay, key, 1)
         self._connect(self.controller.netns, "controller", specs.CONTROLLER)
         for index, host in enumerate(self.hosts.values()):
             self._connect_host(host, index)
@@ -124,11 +127,14 @@ class Lab:
 
     def _connect_host(self, host, index):
         """The controller is reached by IPv4, whatever the tunnels go over."""
-        v6 = ":" in host.vtep
-        self._connect(host.netns, host.name, specs.address_of_host(index) if v6 else host.vtep)
+        v6, router = ":" in host.vtep, self.spec["router"]
+        subnets = specs.subnets_of_host(index, router)
+        self._connect(host.netns, host.name,
+                      specs.address_of_host(index, router) if v6 else host.vtep,
+                      leg=subnets if router else None)
         if v6:
             host.ip("address", "add", f"{host.vtep}/64", "dev", "eth0", "nodad")
-            host.ip("route", "add", "default", "via", specs.GATEWAY6)
+            host.ip("route", "add", "default", "via", subnets[1][1])
 
     def set_br_netfilter(self, value):
         """Whether the hosts hand bridged frames to iptables; None leaves it as it is."""
@@ -138,14 +144,20 @@ class Lab:
             for family in ("iptables", "ip6tables", "arptables"):
                 netns.sysctl(host.netns, f"bridge.bridge-nf-call-{family}", value)
 
-    def _connect(self, name, port, address):
+    def _connect(self, name, port, address, leg=None):
+        """To the bridge that is the underlay or, with the subnets of a `leg`, to a router."""
         self._make_netns(name)
-        run("ip", "-n", self.underlay, "link", "add", port, "mtu", self.spec["mtu"], "master", "br0",
+        where = [] if leg else ["master", "br0"]
+        run("ip", "-n", self.underlay, "link", "add", port, "mtu", self.spec["mtu"], *where,
             "type", "veth", "peer", "name", "eth0", "netns", name, "mtu", self.spec["mtu"])
         run("ip", "-n", self.underlay, "link", "set", port, "up")
+        for subnet in leg or ():
+            run("ip", "-n", self.underlay, "address", "add", f"{subnet[1]}/{subnet.prefixlen}",
+                "dev", port, *(["nodad"] if subnet.version == 6 else []))
         run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0")
         run("ip", "-n", name, "link", "set", "eth0", "up")
-        run("ip", "-n", name, "route", "add", "default", "via", specs.GATEWAY)
+        run("ip", "-n", name, "route", "add", "default", "via",
+            leg[0][1] if leg else specs.GATEWAY)
 
     def separate_queues(self):
         """Every veth device that there is gets a receive queue of its own, as network cards and

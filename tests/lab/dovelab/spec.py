@@ -3,6 +3,7 @@
     {
       "mtu": 1500,                     of the underlay
       "underlay": "ipv4",              or "ipv6": what the tunnels go over
+      "router": false,                 or true: between the hosts, each in a subnet of its own
       "miss_mode": "punt",             or "notify"
       "controller": "tcp",             how the hosts reach it; "unix": by a socket
       "doved": ["--key", "value"],     further words for every doved
@@ -12,6 +13,8 @@
       "br_netfilter": 1,               or 0: the hosts' bridge-nf-call-* (default: as it comes)
       "hosts": ["h1", "h2", "h3"],     or {"h1": {"vtep": "10.99.0.11"}, ...}: by default the
                                        underlay's 10.99.0.11, .12, ... or fd99::11, ::12, ...
+                                       and behind a router 10.99.1.11, 10.99.2.12, ... or
+                                       fd99:0:0:1::11, fd99:0:0:2::12, ...
       "tenants": {"red": {"red-net": {"vni": 100, "subnets": ["10.1.0.0/24", "fd00:1::/64"]}}},
       "guests": {"red1": {"network": "red-net", "host": "h1", "mac": "02:00:00:00:00:01",
                           "ips": ["10.1.0.11", "fd00:1::11"], "kind": "veth", "security": "off"}}
@@ -39,7 +42,7 @@ CONTROLLER_PORT = 7171
 STANDBY_PORT = 7172
 FIRST_VTEP = 11
 
-_DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "miss_mode": "punt", "controller": "tcp", "doved": [],
+_DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "router": False, "miss_mode": "punt", "controller": "tcp", "doved": [],
              "dove-controller": [], "etcd": 0, "standby": False,
              "br_netfilter": None,
              "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
@@ -87,31 +90,39 @@ def complete(wanted):
         raise BadSpec("a standby needs etcd")
     if spec["underlay"] not in ("ipv4", "ipv6"):
         raise BadSpec(f"underlay is ipv4 or ipv6, not {spec['underlay']!r}")
-    spec["hosts"] = _hosts(spec["hosts"], spec["underlay"])
+    spec["hosts"] = _hosts(spec["hosts"], spec["underlay"], spec["router"])
     spec["networks"] = _networks(spec.pop("tenants"))
     for name, guest in spec["guests"].items():
         _check_guest(name, guest, spec)
     return spec
 
 
-def address_of_host(index):
+def subnets_of_host(index, router=False):
+    """What a host's eth0 is in, of IPv4 and of IPv6; the first address of each is the gateway."""
+    number = index + 1 if router else 0
+    return tuple(ipaddress.ip_network((int(subnet[0]) + number * subnet.num_addresses,
+                                       subnet.prefixlen)) for subnet in (UNDERLAY, UNDERLAY6))
+
+
+def address_of_host(index, router=False):
     """The IPv4 address of a host's eth0 on the underlay."""
-    return str(UNDERLAY[FIRST_VTEP + index])
+    return str(subnets_of_host(index, router)[0][FIRST_VTEP + index])
 
 
-def _vtep(index, underlay):
+def _vtep(index, underlay, router):
     if underlay == "ipv4":
-        return address_of_host(index)
-    return str(UNDERLAY6[int(str(FIRST_VTEP + index), 16)])  # fd99::11 beside 10.99.0.11
+        return address_of_host(index, router)
+    # fd99::11 beside 10.99.0.11
+    return str(subnets_of_host(index, router)[1][int(str(FIRST_VTEP + index), 16)])
 
 
-def _hosts(wanted, underlay):
+def _hosts(wanted, underlay, router):
     if isinstance(wanted, list):
         wanted = {name: {} for name in wanted}
     hosts = {}
     for index, (name, host) in enumerate(wanted.items()):
         _check_name("host", name)
-        hosts[name] = {"vtep": _vtep(index, underlay), **host}
+        hosts[name] = {"vtep": _vtep(index, underlay, router), **host}
     return hosts
 
 
