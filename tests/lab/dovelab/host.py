@@ -64,6 +64,11 @@ class Host:
         wait_until(f"{self.name} has applied revision {revision}",
                    lambda: (self.status() or {}).get("applied", 0) >= revision, timeout)
 
+    def change_vtep(self, vtep):
+        """From the next start on. The address must be on a device of the host by then."""
+        self.vtep = vtep
+        self.doved.argv = [str(word) for word in self.command()]
+
     def kill_doved(self):
         self.doved.kill()
 

@@ -119,10 +119,17 @@ class RunningPing:
                               guest.netns, stdout=self._output, text=True,
                               start_new_session=True)
 
+    def _answers(self):
+        return len(_TIME.findall(os.pread(self._output.fileno(), 1 << 22, 0).decode()))
+
     def wait_answered(self):
         """Until it has had an answer."""
-        wait_until("the ping is answered", lambda: _TIME.search(
-            os.pread(self._output.fileno(), 1 << 16, 0).decode()))
+        wait_until("the ping is answered", lambda: self._answers() > 0)
+
+    def wait_goes_on(self, count=10):
+        """Until it has had so many more answers."""
+        before = self._answers()
+        wait_until("the ping goes on", lambda: self._answers() >= before + count)
 
     def stop(self):
         self._process.send_signal(signal.SIGINT)
