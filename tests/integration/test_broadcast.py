@@ -1,11 +1,14 @@
-"""A broadcast arrives once at every other guest of its network, and never at its sender."""
+"""A broadcast arrives once at every other guest of its network, and never at its sender; what is
+addressed to a MAC that nobody has arrives nowhere."""
 import contextlib
+import itertools
 import time
 
 import pytest
-from dovelab import frames, run
+from dovelab import cold, frames, run, wait_until
 from dovelab.capture import Capture
 from dovelab.spec import both_underlays, three_hosts
+from test_strangers import send
 
 pytestmark = pytest.mark.usefixtures("br_netfilter")
 LABS = both_underlays(three_hosts())
@@ -92,3 +95,105 @@ def test_a_host_that_leaves_the_network_gets_no_more(lab):
 
 def broadcast_list(host, vni):
     return {row["dst"] for row in host.fdb(vni) if row["mac"] == frames.BROADCAST}
+
+
+# --- unknown unicast
+
+_numbers = itertools.count(1)
+
+
+def nobodys():
+    """A MAC that nobody has, and nobody has asked for."""
+    return f"02:00:00:00:77:{next(_numbers):02x}"
+
+
+def of_every_kind(sender, mac, tag):
+    """To a MAC, as if it had addresses of the network."""
+    return [frames.tagged(mac, sender.mac, tag),
+            frames.ethernet(mac, sender.mac, frames.ETH_IPV4,
+                            frames.udp_packet(sender.ipv4, "10.1.0.99", 7, 7, tag)),
+            frames.ethernet(mac, sender.mac, frames.ETH_IPV6,
+                            frames.udp_packet(sender.ipv6, "fd00:1::99", 7, 7, tag))]
+
+
+@contextlib.contextmanager
+def everywhere(lab):
+    """What comes to guests and passes the wires of hosts, either way: a function of a tag."""
+    with Capture.of_guests(lab.guests.values()) as guests, Capture.of_hosts(
+            lab.hosts.values(), keep=lambda frame: b"<" in frame.data) as wires:
+        def where(tag):
+            return ({name for name in lab.guests if guests.count(name, tag)}
+                    | {name for name in lab.hosts
+                       if any(tag in frame.data for frame in wires.all(name))})
+        yield where
+
+
+def send_known(sender, others):
+    """Behind what should not come: the last frame to each of the others does."""
+    sender.send_frames([frames.tagged(other.mac, sender.mac, b"<known>") for other in others])
+
+
+def test_what_is_for_nobody_arrives_nowhere(lab):
+    """Cold, when doved asks whose it is, and again when it knows; no other guest and no wire."""
+    red1, red2, red4 = (lab.guests[name] for name in ("red1", "red2", "red4"))
+    mac = nobodys()
+    cold.make_cold(red1, red2)
+    punted = red1.host.counters()["punted_frames"]
+    with everywhere(lab) as where:
+        red1.send_frames(of_every_kind(red1, mac, b"<nobody>"))
+        wait_until("doved has seen it",
+                   lambda: red1.host.counters()["punted_frames"] >= punted + 3)
+        time.sleep(2)
+        red1.send_frames(of_every_kind(red1, mac, b"<nobody again>"))
+        send_known(red1, [red2, red4])
+        wait_until("what is for somebody arrives", lambda: where(b"<known>") == {
+            "red2", "red4", "h1", "h2"})
+        time.sleep(0.3)
+        assert where(b"<nobody>") == where(b"<nobody again>") == set()
+
+
+@contextlib.contextmanager
+def flooding(near, far):
+    """Unknown unicast leaves by the port of each and by the tunnel between their hosts."""
+    entry = ["00:00:00:00:00:00", "dev", f"dvx{near.vni}", "dst", far.host.vtep, "self"]
+    with contextlib.ExitStack() as stack:
+        for guest in (near, far):  # it would not stay
+            stack.enter_context(guest.host.doved.paused())
+            flood = ["bridge", "-n", guest.host.netns, "link", "set", "dev", guest.port, "flood"]
+            run(*flood, "on")
+            stack.callback(run, *flood, "off")
+        run("bridge", "-n", near.host.netns, "fdb", "append", *entry, "permanent")
+        stack.callback(run, "bridge", "-n", near.host.netns, "fdb", "del", *entry)
+        yield
+
+
+def test_control_where_it_would_arrive(lab):
+    red1, red2, red4 = (lab.guests[name] for name in ("red1", "red2", "red4"))
+    with flooding(red4, red2), everywhere(lab) as where:
+        red1.send_frames(of_every_kind(red1, nobodys(), b"<flooded>"))
+        wait_until("it is flooded", lambda: where(b"<flooded>") == {"red4", "red2", "h1", "h2"})
+
+
+def from_tunnel(host, other, vni, mac, tag):
+    """To this host from another, for a MAC."""
+    source = "02:00:00:00:00:02"
+    send(other, other.vtep, host.vtep, frames.vxlan(vni, frames.tagged(mac, source, tag)))
+
+
+def test_what_comes_for_a_guest_that_is_not_here_arrives_nowhere(lab):
+    """Or not any more: nor does it leave again, for where the guest is now."""
+    red1, gone = lab.guests["red1"], lab.guests["red4"]
+    h1, h2, h3 = lab.hosts.values()
+    gone.move(h3)
+    try:
+        with everywhere(lab) as where:
+            from_tunnel(h1, h2, red1.vni, nobodys(), b"<for nobody>")
+            from_tunnel(h1, h2, red1.vni, gone.mac, b"<for the gone>")
+            from_tunnel(h1, h2, red1.vni, red1.mac, b"<for red1>")
+            wait_until("what is for somebody arrives", lambda: where(b"<for red1>") == {
+                "red1", "h1", "h2"})
+            time.sleep(0.3)
+            assert where(b"<for nobody>") == where(b"<for the gone>") == {"h1", "h2"}
+    finally:
+        gone.move(h1)
+    gone.wait_addresses()
