@@ -29,8 +29,8 @@ def pytest_configure(config):
 
 # Side by side these modules take longest, so they begin first.
 _LONGEST = ["walls", "notify", "restart", "routing", "model", "policy", "routed_over_ipv6", "mtu",
-            "dad", "model_asked", "underlay", "etcd", "check_controller", "mtu_flows", "hosts",
-            "wait", "strangers"]
+            "dad", "unrouted", "model_asked", "routed_underlay", "underlay", "etcd",
+            "check_controller", "mtu_flows", "hosts", "wait", "strangers", "firewall"]
 
 
 def _turn(item):

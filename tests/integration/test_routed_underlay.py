@@ -1,6 +1,7 @@
-"""A router between the hosts, each in a subnet of its own. Guests find each other as on one wire; and
-where the way is shorter behind the router than at its beginning nothing vanishes: what guests send
-arrives, or is answered with the MTU of the whole way, which they are also told by doved.
+"""A router between the hosts, each in a subnet of its own. Guests find each other as on one wire;
+and where the way is shorter behind the router than at its beginning nothing vanishes: what guests
+send arrives, or is answered with an MTU that does, which doved tells too once the kernel has learnt
+it.
 
 The guests have a larger MTU than they are told.
 """
@@ -90,18 +91,20 @@ def set_leg(lab, name, mtu):
 def unlearn(host):
     """Its kernel has learnt nothing of any way, nor has doved been told so: it looks at once when
     some route changes."""
+    family, route = (("-4", "198.51.100.0/24") if overhead(host.lab) == 50
+                     else ("-6", "2001:db8::/64"))
+
     def is_unlearnt():
-        for family in ("-4", "-6"):
-            host.ip(family, "route", "flush", "cache")
+        host.ip(family, "route", "flush", "cache")
         for verb in ("add", "del"):
-            host.ip("route", verb, "unreachable", "198.51.100.0/24")
+            host.ip(family, "route", verb, "unreachable", route)
         return host.status()["mtu"] == MTU - overhead(host.lab)
     wait_until("nothing is learnt", is_unlearnt, every=0.1)
 
 
 def learn(a, b, address):
-    """Over IPv6 a guest's packet is enough. Over IPv4 the tunnel's may be fragmented, so the router
-    answers only what others of the host send."""
+    """Over IPv6 by a guest's packet. Over IPv4 none of the tunnel's is answered, only what others
+    of the host send."""
     where, destination = (a, address) if overhead(a.lab) == 70 else (a.host, b.host.vtep)
     run("ping", "-c2", "-i0.2", "-W1", "-Mdo", "-s", MTU - 120, destination, netns=where.netns,
         check=False)
@@ -116,19 +119,29 @@ def fate(a, b, address, length, may_be_fragmented):
         return datagrams.send(length)
 
 
+def wait_fate(a, b, address, length, most, may_be_fragmented=False):
+    """What fits, or may be fragmented, arrives; else its sender is told."""
+    expected = "arrived" if may_be_fragmented or length <= most else most
+    what = f"{length} to {address}{' in fragments' if may_be_fragmented else ''}: {expected}"
+    wait_until(what, lambda: fate(a, b, address, length, may_be_fragmented) == expected, PATIENCE)
+
+
+def arrives(lab, fits):
+    """The most that does: over IPv4 the router makes fragments of the tunnel's packets, as it may;
+    over IPv6 it tells the host."""
+    return MTU - overhead(lab) if overhead(lab) == 50 else fits
+
+
 @OVERLAY
 def test_a_way_that_nobody_has_learnt(lab, fits, overlay):
-    """Over IPv4 the router makes fragments of the tunnel's packets; over IPv6 it tells the host."""
     a, b = lab.guests["red1"], lab.guests["red2"]
     address, seems = getattr(b, overlay), MTU - overhead(lab)
-    most = seems if overhead(lab) == 50 else fits
     unlearn(a.host)
     cold.make_cold(a, b)
     assert ping(a, address, fits, "do").lost == 0
     make_punted(a, b)
     for length in (fits + 1, seems, seems + 1, JUMBO - 100):
-        expected = "arrived" if length <= most else most
-        assert fate(a, b, address, length, False) == expected, length
+        wait_fate(a, b, address, length, arrives(lab, fits))
     with Stream(a, b, address) as stream:
         stream.goes_on()
 
@@ -136,14 +149,11 @@ def test_a_way_that_nobody_has_learnt(lab, fits, overlay):
 def test_no_length_vanishes_bridged_or_routed(lab, fits):
     """Where doved has a part, from when it knows."""
     a = lab.guests["red1"]
-    most = MTU - overhead(lab) if overhead(lab) == 50 else fits
     unlearn(a.host)
-    for name, overlay, may, length in itertools.product(
+    for name, overlay, may_be_fragmented, length in itertools.product(
             ["red2", "green2"], ["ipv4", "ipv6"], [False, True], [fits + 1, MTU]):
         b = lab.guests[name]
-        expected = "arrived" if may or length <= most else most
-        what = f"{length} to {name} by {overlay}{' in fragments' if may else ''}: {expected}"
-        wait_until(what, lambda: fate(a, b, getattr(b, overlay), length, may) == expected, PATIENCE)
+        wait_fate(a, b, getattr(b, overlay), length, arrives(lab, fits), may_be_fragmented)
 
 
 def told(a, address, length):
@@ -167,5 +177,6 @@ def test_doved_tells_what_the_kernel_has_learnt(lab, fits):
         make_punted(a, routed)
         assert told(a, getattr(routed, overlay), JUMBO - 100) == fits
         assert ping(a, getattr(routed, overlay), fits, "do").lost == 0
-    assert 5 in ping(a, far.ipv4, fits + 1, "dont", 5).times
+    wait_until("what may be fragmented arrives",
+               lambda: 5 in ping(a, far.ipv4, fits + 1, "dont", 5).times)
     unlearn(a.host)

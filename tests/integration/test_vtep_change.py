@@ -1,19 +1,17 @@
-"""A host that comes back with another VTEP: nobody sends to the old one any more, nobody believes what
-comes from it, and guests find each other as before. Two networks that route to each other, as what
-is routed within a host leads by its own VTEP.
+"""A host that comes back with another VTEP: nobody sends to the old one any more, nobody believes
+what comes from it, and guests find each other as before. Two networks that route to each other, as
+what is routed within a host leads by its own VTEP.
 """
 import json
-import time
 
-import pytest
-from dovelab import cold, frames, run, traffic, wait_until
+from dovelab import cold, frames, traffic, wait_until
 from dovelab.capture import Capture
 from mtu_lab import labs
 from test_strangers import beside, known, saved_vteps, send, strangers_dropped
 
-LABS = labs(["h1", "h2", "h3"], ["red1", "red2", "red3", "green1", "green2"])
+LABS = labs(["h1", "h2", "h3"], ["red1", "red2", "red3", "green1"])
 # With the host whose VTEP changes at either end: bridged, routed, and routed within it.
-PAIRS = [("red1", "red2"), ("red2", "red1"), ("red1", "green2"), ("green2", "red1"),
+PAIRS = [("red1", "red2"), ("red2", "red1"), ("red2", "green1"), ("green1", "red2"),
          ("red1", "green1"), ("red3", "red1")]
 
 
