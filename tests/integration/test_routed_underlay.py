@@ -160,6 +160,24 @@ def test_no_length_vanishes_bridged_or_routed(lab, fits):
         wait_fate(a, b, getattr(b, overlay), length, arrives(lab, fits), may_be_fragmented)
 
 
+def test_a_way_that_only_routed_packets_take(lab, fits):
+    """To a network that the sending host does not have: what is answered to these packets counts as
+    what is answered to others. At most a few are lost, whoever has learnt nothing before."""
+    a, b = lab.guests["red1"], lab.guests["green2"]
+    assert not a.host.has_device(f"dvx{b.vni}"), "control"
+    unlearn(a.host)
+
+    def outcome(address):
+        result = ping(a, address, fits + 1, "do", 1)
+        told = TOLD.search(result.output)
+        return "arrived" if result.times else told and int(told[1])
+    for address in (b.ipv4, b.ipv6):
+        assert traffic.ping(a, address, 2).lost == 0
+        became = wait_until(f"{address} is reached or the sender told", lambda: outcome(address),
+                            PATIENCE / 2)  # one that is lost takes two seconds and counts as one
+        assert became == ("arrived" if arrives(lab, fits) > fits else fits)
+
+
 def told(a, address, length):
     """By the answer to the first packet."""
     result = ping(a, address, length, "do", 2)
