@@ -85,6 +85,12 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   if (!changes) return changes.error();
   auto routes = netlink::RouteMonitor::open(options.local.address.family());
   if (!routes) return routes.error();
+  std::optional<PathProber> prober;
+  if (options.local.address.is_v6()) {
+    auto opened = PathProber::open(options.local.address);
+    if (!opened) return opened.error();
+    prober.emplace(std::move(*opened));
+  }
 
   auto walls = Walls::raise(wall_options(options, underlay->mtu), options.known_vteps,
                             [&io](std::function<void()> call) { asio::post(io, std::move(call)); });
@@ -98,11 +104,11 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
     }
     punt.emplace(std::move(*device));
   }
-  return Parts{std::move(*lock),      std::move(*query),       std::move(*underlay),
-               std::move(*walls),     std::move(punt),         std::move(*resender),
-               std::move(*log),       std::move(*guest_ports), std::move(*answerer),
-               std::move(*announcer), std::move(*querier),     std::move(*programmer),
-               std::move(*misses),    std::move(*changes),     std::move(*routes)};
+  return Parts{
+      std::move(*lock),     std::move(*query),     std::move(*underlay), std::move(*walls),
+      std::move(punt),      std::move(*resender),  std::move(*log),      std::move(*guest_ports),
+      std::move(*answerer), std::move(*announcer), std::move(*querier),  std::move(*programmer),
+      std::move(*misses),   std::move(*changes),   std::move(*routes),   std::move(prober)};
 }
 
 Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,

@@ -24,6 +24,7 @@ void Datapath::State::watch() {
   add(parts.log.fd(), &State::read_log);
   add(parts.walls->fd(), &State::read_walls);
   add(parts.routes.fd(), &State::read_routes);
+  if (parts.prober) add(parts.prober->fd(), &State::read_too_big);
   watch_punt();
   check_mtu();
   check_firewalls();

@@ -17,6 +17,7 @@
 #include "agent/datapath/guest_log.h"
 #include "agent/datapath/guest_port.h"
 #include "agent/datapath/overlay_devices.h"
+#include "agent/datapath/path_prober.h"
 #include "agent/datapath/programmer.h"
 #include "agent/datapath/punt.h"
 #include "agent/datapath/punt_device.h"
@@ -59,6 +60,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
     netlink::MissMonitor misses;
     netlink::ChangeMonitor changes;
     netlink::RouteMonitor routes;
+    std::optional<PathProber> prober;  // over IPv6
   };
   static Result<Parts> make_parts(asio::io_context& io, netlink::Links& links,
                                   const DatapathOptions& options);
@@ -212,6 +214,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
 
   // --- the underlay's MTU
   bool read_routes();
+  bool read_too_big();
   void link_may_be_underlay(const netlink::Link& link);
   void set_peers(std::vector<IpAddress> vteps);
   void check_mtu_soon();

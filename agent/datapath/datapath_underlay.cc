@@ -31,6 +31,16 @@ bool Datapath::State::read_routes() {
   return drained->more;
 }
 
+bool Datapath::State::read_too_big() {
+  const auto done = parts.prober->read(parts.query, peers, Clock::now());
+  if (!done) {
+    trouble(done.error().message);
+    return false;
+  }
+  if (done->probed) check_mtu_soon();
+  return done->more;
+}
+
 // What neither is ours nor leads to a guest may lead to other hosts.
 void Datapath::State::link_may_be_underlay(const netlink::Link& link) {
   if (port_by_index(link.index) == nullptr) check_mtu_soon();

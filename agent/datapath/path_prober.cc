@@ -1,0 +1,51 @@
+#include "agent/datapath/path_prober.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "netlink/dump.h"
+
+namespace dove::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kPause{10};
+constexpr std::uint32_t kHeaders = 40 + 8;      // IPv6, UDP
+constexpr std::uint32_t kSmallestMtu = 1280;    // RFC 8200 5
+constexpr std::uint32_t kLargestMtu = 0xffffU;  // of what is no jumbogram
+
+}  // namespace
+
+Result<PathProber> PathProber::open(const IpAddress& own) {
+  auto hears = netlink::TooBigSocket::open(own);
+  if (!hears) return hears.error();
+  auto asks = netlink::DatagramSocket::open(own);
+  if (!asks) return asks.error();
+  return PathProber{own, std::move(*hears), std::move(*asks)};
+}
+
+Result<PathProber::Done> PathProber::read(netlink::Query& query,
+                                          const std::vector<IpAddress>& peers, TimePoint now) {
+  told_.clear();
+  const auto more = hears_.read(told_);
+  if (!more) return more.error();
+  Done done{.more = *more};
+  for (const auto& told : told_) {
+    if (now < next_) break;  // who is too big still will be told again
+    if (std::find(peers.begin(), peers.end(), told.to.address) == peers.end()) continue;
+    next_ = now + kPause;
+    done.probed = probe(told, query) || done.probed;
+  }
+  return done;
+}
+
+// Whether the kernel did not know it.
+bool PathProber::probe(const netlink::TooBig& told, netlink::Query& query) {
+  if (told.mtu < kSmallestMtu || told.mtu >= kLargestMtu) return false;
+  const auto route = netlink::route_to(query, told.to.address, own_);
+  if (!route || (route->mtu && *route->mtu <= told.mtu)) return false;
+  const std::vector<std::byte> nothing(told.mtu - kHeaders + 1);
+  const netlink::OutgoingDatagram datagram{told.to, nothing};
+  return asks_.send({&datagram, 1}).sent == 1;
+}
+
+}  // namespace dove::agent

@@ -1,0 +1,47 @@
+// Has the kernel learn the MTU of a path that only routed packets take. Over IPv6 a router says
+// that a packet was too big, and the kernel believes it if it knows who sent that packet: of VXLAN,
+// by the packet's VNI among its own devices. What this host routes into a network that it does not
+// have carries the VNI of no device here, and would be lost again and again. So a datagram is sent
+// the same way from a socket, which the kernel knows: it is too big as well, and what the router
+// says to that counts. Whoever gets it takes it for a VXLAN packet without a VNI, and drops it.
+//
+// Over IPv4 the outer packets may be fragmented.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "agent/event.h"
+#include "core/result.h"
+#include "netlink/datagram_socket.h"
+#include "netlink/query.h"
+#include "netlink/too_big_socket.h"
+
+namespace dove::agent {
+
+class PathProber {
+ public:
+  static Result<PathProber> open(const IpAddress& own);  // an IPv6 address
+  int fd() const noexcept { return hears_.fd(); }
+
+  struct Done {
+    bool more = false;    // read again
+    bool probed = false;  // the kernel may soon know better
+  };
+  // Of ways to `peers` only, and not too often.
+  Result<Done> read(netlink::Query& query, const std::vector<IpAddress>& peers, TimePoint now);
+
+ private:
+  PathProber(const IpAddress& own, netlink::TooBigSocket hears, netlink::DatagramSocket asks)
+      : own_{own}, hears_{std::move(hears)}, asks_{std::move(asks)} {}
+  bool probe(const netlink::TooBig& told, netlink::Query& query);
+
+  IpAddress own_;
+  netlink::TooBigSocket hears_;
+  netlink::DatagramSocket asks_;
+  std::vector<netlink::TooBig> told_;
+  TimePoint next_{};
+};
+
+}  // namespace dove::agent
