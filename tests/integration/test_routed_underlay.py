@@ -154,6 +154,9 @@ def test_no_length_vanishes_bridged_or_routed(lab, fits):
     """Where doved has a part, from when it knows."""
     a = lab.guests["red1"]
     unlearn(a.host)
+    if arrives(lab, fits) == fits:
+        learn(a, lab.guests["red2"], lab.guests["red2"].ipv6)
+        change_routes(a.host)
     for name, overlay, may_be_fragmented, length in itertools.product(
             ["red2", "green2"], ["ipv4", "ipv6"], [False, True], [fits + 1, MTU]):
         b = lab.guests[name]
@@ -168,6 +171,7 @@ def test_a_way_that_only_routed_packets_take(lab, fits):
     unlearn(a.host)
 
     def outcome(address):
+        change_routes(a.host)
         result = ping(a, address, fits + 1, "do", 1)
         told = TOLD.search(result.output)
         return "arrived" if result.times else told and int(told[1])
