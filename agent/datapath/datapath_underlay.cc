@@ -37,7 +37,7 @@ bool Datapath::State::read_too_big() {
     trouble(done.error().message);
     return false;
   }
-  if (done->probed) check_mtu_soon();
+  if (done->heard) check_mtu_soon();
   return done->more;
 }
 

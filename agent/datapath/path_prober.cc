@@ -33,19 +33,20 @@ Result<PathProber::Done> PathProber::read(netlink::Query& query,
     if (now < next_) break;  // who is too big still will be told again
     if (std::find(peers.begin(), peers.end(), told.to.address) == peers.end()) continue;
     next_ = now + kPause;
-    done.probed = probe(told, query) || done.probed;
+    probe(told, query);
+    done.heard = true;
   }
   return done;
 }
 
-// Whether the kernel did not know it.
-bool PathProber::probe(const netlink::TooBig& told, netlink::Query& query) {
-  if (told.mtu < kSmallestMtu || told.mtu >= kLargestMtu) return false;
+// Unless the kernel knows it already.
+void PathProber::probe(const netlink::TooBig& told, netlink::Query& query) {
+  if (told.mtu < kSmallestMtu || told.mtu >= kLargestMtu) return;
   const auto route = netlink::route_to(query, told.to.address, own_);
-  if (!route || (route->mtu && *route->mtu <= told.mtu)) return false;
+  if (!route || (route->mtu && *route->mtu <= told.mtu)) return;
   const std::vector<std::byte> nothing(told.mtu - kHeaders + 1);
   const netlink::OutgoingDatagram datagram{told.to, nothing};
-  return asks_.send({&datagram, 1}).sent == 1;
+  (void)asks_.send({&datagram, 1});  // when it is lost, too: who is too big will be told again
 }
 
 }  // namespace dove::agent

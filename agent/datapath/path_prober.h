@@ -26,8 +26,8 @@ class PathProber {
   int fd() const noexcept { return hears_.fd(); }
 
   struct Done {
-    bool more = false;    // read again
-    bool probed = false;  // the kernel may soon know better
+    bool more = false;   // read again
+    bool heard = false;  // of a way to one of `peers`: the kernel knows better now, or soon
   };
   // Of ways to `peers` only, and not too often.
   Result<Done> read(netlink::Query& query, const std::vector<IpAddress>& peers, TimePoint now);
@@ -35,7 +35,7 @@ class PathProber {
  private:
   PathProber(const IpAddress& own, netlink::TooBigSocket hears, netlink::DatagramSocket asks)
       : own_{own}, hears_{std::move(hears)}, asks_{std::move(asks)} {}
-  bool probe(const netlink::TooBig& told, netlink::Query& query);
+  void probe(const netlink::TooBig& told, netlink::Query& query);
 
   IpAddress own_;
   netlink::TooBigSocket hears_;
