@@ -9,6 +9,7 @@
 #include "agent/frames/guest_frame.h"
 #include "agent/frames/nd.h"
 #include "agent/frames/sender.h"
+#include "core/link_local.h"
 
 namespace dove::agent {
 namespace {
@@ -108,15 +109,15 @@ void Agent::say_again(const GuestHeard& heard) {
   if (events.query) on_query(*events.query);
   end_turn_soon();
   const bool discovery = events.query || events.seen;
-  const bool may_pass =
-      heard.ip ? discovery == heard.claimed && !(discovery && heard.ip->is_link_local())
-               : needs_no_address(heard.held);
-  if (!may_pass) return;
+  // As its port lets it pass from now on; of link-local addresses only the MAC's own.
+  const bool from_own = heard.ip && (!heard.ip->is_link_local() ||
+                                     (!discovery && heard.ip == link_local_of(heard.guest.mac)));
+  if (!(heard.ip ? from_own && discovery == heard.claimed : needs_no_address(heard.held))) return;
   std::vector<Datapath::GuestFrame> copies;
   for (const auto port : ports_for(heard)) copies.push_back({port, heard.held});
   datapath_->deliver(copies);
   const bool elsewhere = copies.empty() || is_for_many(heard.held);
-  if (elsewhere && !discovery) datapath_->send_out(heard.guest.vni, heard.held);
+  if (elsewhere && !discovery) datapath_->send_out(heard.port, heard.held);
 }
 
 std::vector<IfIndex> Agent::ports_for(const GuestHeard& heard) const {

@@ -39,6 +39,11 @@ bool Memberships::has(const Listener& listener) const {
   return group != network->second.end() && group->second.contains({listener.port, listener.group});
 }
 
+bool Memberships::is_full(IfIndex port) const {
+  const auto groups = groups_of_.find(port);
+  return groups != groups_of_.end() && groups->second >= kPerPort;
+}
+
 std::vector<Memberships::Change> Memberships::replace(std::span<const Listener> all) {
   Memberships now;
   for (const auto& listener : all) now.join(listener);

@@ -38,6 +38,7 @@ class Memberships {
   std::optional<Change> join(const Listener& listener);
   std::optional<Change> leave(const Listener& listener);
   bool has(const Listener& listener) const;
+  bool is_full(IfIndex port) const;  // kPerPort
   // These are all there are now.
   std::vector<Change> replace(std::span<const Listener> all);
   std::vector<MacAddress> groups(Vni vni) const;

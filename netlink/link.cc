@@ -197,6 +197,8 @@ Status Links::change(IfIndex index, const LinkSettings& settings) {
 Status Links::change_bridge(IfIndex index, const BridgeAttributes& bridge) {
   const auto link = find(index);
   if (!link) return link.error();
+  // While it is on, the kernel refuses a forward delay of 0.
+  if (link->bridge && link->bridge->stp && !bridge.stp) add_stp_off(batch_, {.index = index});
   add_bridge_change(batch_, {.index = index}, bridge, link->bridge && link->bridge->vlan_filtering);
   return batch_.commit_all(by_index("change the bridge attributes of", index));
 }
@@ -230,8 +232,8 @@ void add_address_request(Batch& batch, std::uint16_t type, IfIndex index, const 
   const bool add = type == RTM_NEWADDR;
   Builder& builder = batch.begin(type, add ? NLM_F_CREATE | NLM_F_EXCL : 0)
                          .family(header)
-                         .put(IFA_LOCAL, ip.wire())
-                         .put(IFA_ADDRESS, ip.wire());
+                         .put(IFA_LOCAL, ip.wire());
+  if (add) builder.put(IFA_ADDRESS, ip.wire());  // else it has any peer
   if (add && ip.is_v6()) builder.put_number(IFA_FLAGS, std::uint32_t{IFA_F_NODAD});
 }
 

@@ -141,6 +141,16 @@ void add_bridge_change(Batch& batch, const LinkName& link, const BridgeAttribute
   builder.end_nest().end_nest();
 }
 
+void add_stp_off(Batch& batch, const LinkName& link) {
+  begin_change(batch, RTM_NEWLINK, link)
+      .begin_nest(IFLA_LINKINFO)
+      .put(IFLA_INFO_KIND, "bridge")
+      .begin_nest(IFLA_INFO_DATA)
+      .put_number(IFLA_BR_STP_STATE, std::uint32_t{0})
+      .end_nest()
+      .end_nest();
+}
+
 void add_port_change(Batch& batch, const LinkName& link, const BridgePortFlags& flags) {
   Builder& builder = begin_change(batch, RTM_NEWLINK, link)
                          .begin_nest(IFLA_LINKINFO)

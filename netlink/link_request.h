@@ -29,6 +29,7 @@ void add_up(Batch& batch, const LinkName& link, bool up);
 
 void add_bridge_change(Batch& batch, const LinkName& link, const BridgeAttributes& bridge,
                        bool has_vlan_filtering);
+void add_stp_off(Batch& batch, const LinkName& link);
 void add_port_change(Batch& batch, const LinkName& link, const BridgePortFlags& flags);
 void add_veth(Batch& batch, std::string_view name, std::string_view peer);
 void add_removal(Batch& batch, const LinkName& link);

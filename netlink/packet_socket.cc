@@ -18,7 +18,10 @@ Result<PacketSocket> PacketSocket::open() {
   return PacketSocket{FileDescriptor{fd}};
 }
 
-Sent PacketSocket::send(std::span<const OutgoingFrame> frames) {
+Sent PacketSocket::send(std::span<const OutgoingFrame> frames, std::uint32_t mark) {
+  if (mark != mark_ && ::setsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+    return {.failed = frames.size(), .first_error = {errno, std::generic_category()}};
+  mark_ = mark;
   return send_many<sockaddr_ll>(fd_.get(), frames, [](const OutgoingFrame& frame, sockaddr_ll& to) {
     to.sll_family = AF_PACKET;
     to.sll_ifindex = static_cast<int>(frame.device);

@@ -29,11 +29,13 @@ struct OutgoingFrame {
 class PacketSocket {
  public:
   static Result<PacketSocket> open();
-  Sent send(std::span<const OutgoingFrame> frames);
+  // With this packet mark. Needs CAP_NET_ADMIN for another than 0: else all fail.
+  Sent send(std::span<const OutgoingFrame> frames, std::uint32_t mark = 0);
 
  private:
   explicit PacketSocket(FileDescriptor fd) : fd_{std::move(fd)} {}
   FileDescriptor fd_;
+  std::uint32_t mark_ = 0;
 };
 
 }  // namespace dove::netlink

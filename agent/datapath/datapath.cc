@@ -87,7 +87,7 @@ Result<Datapath::State::Parts> Datapath::State::make_parts(asio::io_context& io,
   if (!routes) return routes.error();
   std::optional<PathProber> prober;
   if (options.local.address.is_v6()) {
-    auto opened = PathProber::open(options.local.address);
+    auto opened = PathProber::open(options.local);
     if (!opened) return opened.error();
     prober.emplace(std::move(*opened));
   }
@@ -366,11 +366,12 @@ void Datapath::deliver(std::span<const GuestFrame> frames) {
   if (!outgoing.empty()) state_->parts.answerer.deliver(outgoing);
 }
 
-void Datapath::send_out(Vni vni, std::span<const std::byte> frame) {
-  const auto* overlay = state_->devices.find(vni);
+void Datapath::send_out(IfIndex from, std::span<const std::byte> frame) {
+  const auto* port = state_->port_by_index(from);
+  const auto* overlay = port == nullptr ? nullptr : state_->devices.find(port->shown.guest.vni);
   if (overlay == nullptr) return;
   const netlink::OutgoingFrame outgoing{overlay->vxlan, frame};
-  state_->parts.answerer.deliver({&outgoing, 1});
+  state_->parts.answerer.deliver({&outgoing, 1}, port->shown.mark);
 }
 
 unsigned Datapath::State::guest_mtu() const noexcept {

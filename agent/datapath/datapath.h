@@ -226,8 +226,9 @@ class Datapath {
     std::vector<std::byte> frame;
   };
   void deliver(std::span<const GuestFrame> frames);
-  // To guests of other hosts, by the entries that the kernel has for them.
-  void send_out(Vni vni, std::span<const std::byte> frame);
+  // To guests of other hosts, by the entries that the kernel has for them, as the frame of the
+  // guest at this port: the walls treat it as that.
+  void send_out(IfIndex from, std::span<const std::byte> frame);
 
   // The guests' MTU is what fits on the ways to all of these VTEPs; the own one may be among them.
   // Until there are some it is what fits on the device that has the own one.

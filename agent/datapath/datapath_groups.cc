@@ -28,7 +28,8 @@ std::optional<Listener> Datapath::State::listener_of(const netlink::BridgeGroup&
 void Datapath::State::on_change(const netlink::GroupJoined& change) {
   const auto one = listener_of(change.group);
   if (!one) return;
-  leaving.erase({one->port, one->group});
+  leaving.erase({one->vni, one->port, one->group});
+  if (memberships.is_full(one->port)) let_leave(one->port);
   if (const auto joined = memberships.join(*one)) listener.on_group(*joined);
 }
 
@@ -38,8 +39,17 @@ void Datapath::State::on_change(const netlink::GroupJoined& change) {
 void Datapath::State::on_change(const netlink::GroupLeft& change) {
   const auto one = listener_of(change.group);
   if (!one || !memberships.has(*one)) return;
-  if (leaving.try_emplace({one->port, one->group}, Leaving{*one, Clock::now()}).second)
+  if (leaving.try_emplace({one->vni, one->port, one->group}, Leaving{*one, Clock::now()}).second)
     at(leaving_timer, Clock::now(), &State::ask_leaving);
+}
+
+// Others need their room.
+void Datapath::State::let_leave(IfIndex port) {
+  std::erase_if(leaving, [&](const auto& one) {
+    if (one.second.who.port != port) return false;
+    if (const auto left = memberships.leave(one.second.who)) listener.on_group(*left);
+    return true;
+  });
 }
 
 void Datapath::State::ask_leaving() {
@@ -62,7 +72,7 @@ void Datapath::State::ask_leaving() {
     }
     ++it;
   }
-  for (const IfIndex port : asked) parts.querier.ask_now(port);
+  for (const IfIndex port : asked) parts.querier.ask_now(port, now);
   std::optional<TimePoint> next;
   for (const auto& [key, one] : leaving) next = next ? std::min(*next, one.due) : one.due;
   if (next) at(leaving_timer, *next, &State::ask_leaving);
@@ -75,7 +85,7 @@ Result<std::vector<Listener>> Datapath::State::listeners() {
   std::vector<Listener> all;
   for (const auto& group : *groups)
     if (const auto one = listener_of(group)) {
-      leaving.erase({one->port, one->group});
+      leaving.erase({one->vni, one->port, one->group});
       all.push_back(*one);
     }
   for (const auto& [key, one] : leaving) all.push_back(one.who);

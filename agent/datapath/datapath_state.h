@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "agent/datapath/announcer.h"
@@ -243,6 +244,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
     unsigned queries = 0;  // so far
   };
   void ask_leaving();
+  void let_leave(IfIndex port);
 
   // --- networks
   Status add_network(Vni vni);
@@ -268,7 +270,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   PuntReader::Counters punted_before;  // by readers of devices that are no more
   std::map<std::string, Port> ports;
   Memberships memberships;
-  std::map<std::pair<IfIndex, IpAddress>, Leaving> leaving;
+  std::map<std::tuple<Vni, IfIndex, IpAddress>, Leaving> leaving;
   DatapathCounters counters;
   std::uint64_t put_right_so_far = 0;
   std::set<Vni> rows_taken;              // of which entries went that should be there, in this turn

@@ -32,7 +32,7 @@ bool Datapath::State::read_routes() {
 }
 
 bool Datapath::State::read_too_big() {
-  const auto done = parts.prober->read(parts.query, peers, Clock::now());
+  const auto done = parts.prober->read(parts.query, peers, parts.underlay.mtu, Clock::now());
   if (!done) {
     trouble(done.error().message);
     return false;

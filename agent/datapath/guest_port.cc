@@ -204,8 +204,8 @@ void Answerer::send(std::span<const AnswerQuery> answers) {
   counters_.errors += outcome.failed;
 }
 
-void Answerer::deliver(std::span<const netlink::OutgoingFrame> frames) {
-  const auto outcome = socket_.send(frames);
+void Answerer::deliver(std::span<const netlink::OutgoingFrame> frames, std::uint32_t mark) {
+  const auto outcome = socket_.send(frames, mark);
   counters_.delivered += outcome.sent;
   counters_.delivery_errors += outcome.failed;
 }

@@ -101,8 +101,8 @@ class Answerer {
   };
   static Result<Answerer> open();
   void send(std::span<const AnswerQuery> answers);
-  // Frames of others, out of guests' ports.
-  void deliver(std::span<const netlink::OutgoingFrame> frames);
+  // Frames of others, out of guests' ports; with the mark of their sender's port, if any.
+  void deliver(std::span<const netlink::OutgoingFrame> frames, std::uint32_t mark = 0);
   const Counters& counters() const noexcept { return counters_; }
 
  private:

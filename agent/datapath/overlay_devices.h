@@ -107,6 +107,7 @@ class OverlayDevices {
   std::string difference_of(const netlink::Link& vxlan, Vni vni) const;
   void check_device(const netlink::Link& link, Vni vni, std::vector<Difference>& out) const;
   void check_addresses(const netlink::Link& link, Vni vni, std::vector<Difference>& out) const;
+  Status drop_addresses(IfIndex index);
   void check_kind(const netlink::Link& link, Vni vni, std::vector<Difference>& out) const;
 
   netlink::Links& links_;

@@ -83,8 +83,9 @@ void OverlayDevices::check_addresses(const netlink::Link& link, Vni vni,
   const auto addresses = links_.addresses(link.index);
   if (!addresses) {
     out.push_back({.vni = vni,
-                   .what = fmt::format("the addresses of {} cannot be read: {}", link.name,
-                                       addresses.error().message)});
+                   .what = fmt::format("the addresses of {} cannot be compared", link.name),
+                   .command = "dovectl check",
+                   .problem = addresses.error().message});
     return;
   }
   for (const auto& address : *addresses) {
@@ -116,23 +117,31 @@ void OverlayDevices::check_kind(const netlink::Link& link, Vni vni,
          fmt::format("bridge link set dev {} state {}", link.name, BR_STATE_FORWARDING));
 }
 
+// All that can be; the first failure.
 Status OverlayDevices::mend(Vni vni) {
   const auto known = links_of_.find(vni);
   if (known == links_of_.end()) return {};
   const OverlayLink own = known->second;
-  for (const IfIndex index : {own.bridge, own.vxlan})
-    if (auto corrected = correct(index); !corrected) return corrected.error();
+  Status outcome;
+  const auto note = [&](const Status& status) {
+    if (outcome) outcome = status;
+  };
   for (const IfIndex index : {own.bridge, own.vxlan}) {
-    const auto addresses = links_.addresses(index);
-    if (!addresses) return addresses.error();
-    for (const auto& address : *addresses)
-      if (auto gone = links_.remove_address(index, address.ip, address.prefix_length); !gone)
-        return gone;
+    const auto corrected = correct(index);
+    note(corrected ? Status{} : Status{corrected.error()});
+    note(drop_addresses(index));
   }
   for (const auto& setting : {vxlan_ipv6(vni), bridge_ipv6(vni)})
-    if (!is_set(setting))
-      if (auto written = netlink::write_sysctl(setting.path, setting.wanted); !written)
-        return written;
+    if (!is_set(setting)) note(netlink::write_sysctl(setting.path, setting.wanted));
+  return outcome;
+}
+
+Status OverlayDevices::drop_addresses(IfIndex index) {
+  const auto addresses = links_.addresses(index);
+  if (!addresses) return addresses.error();
+  for (const auto& address : *addresses)
+    if (auto gone = links_.remove_address(index, address.ip, address.prefix_length); !gone)
+      return gone;
   return {};
 }
 

@@ -92,6 +92,11 @@ Status PuntDevice::make_right(netlink::Links& links, std::uint32_t mtu) {
   return links.add_connected(index(), prefix_);
 }
 
+bool PuntDevice::leads_out(netlink::Query& query) const {
+  const auto route = netlink::route_to(query, gateway_);
+  return route && route->device == index();
+}
+
 std::vector<Difference> PuntDevice::differences(netlink::Links& links, netlink::Query& query,
                                                 std::uint32_t mtu) const {
   std::vector<Difference> found;
@@ -99,7 +104,8 @@ std::vector<Difference> PuntDevice::differences(netlink::Links& links, netlink::
     found.push_back({.what = what, .command = std::move(command)});
   };
   const auto unread = [&](const std::string& what, const Error& why) {
-    found.push_back({.what = what + " cannot be read: " + why.message});
+    found.push_back(
+        {.what = what + " cannot be compared", .command = "dovectl check", .problem = why.message});
   };
   const std::string name = kPuntDevice, device = "device " + name;
   const auto link = links.find(index());
@@ -120,8 +126,7 @@ std::vector<Difference> PuntDevice::differences(netlink::Links& links, netlink::
   else if (std::none_of(addresses->begin(), addresses->end(), is_own))
     tell(device + " has lost its address",
          fmt::format("ip address add {} dev {}", prefix_.to_string(), name));
-  else if (const auto route = netlink::route_to(query, gateway_);
-           !route || route->device != index())
+  else if (own_.is_v6() && !leads_out(query))  // over IPv4 `via dvpunt` is enough
     tell(device + " has lost its route",
          fmt::format("ip route add {} dev {}", prefix_.to_string(), name));
   const auto guarded = netlink::has_unreachable(query, prefix_, kMetric);

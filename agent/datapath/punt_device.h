@@ -50,6 +50,7 @@ class PuntDevice {
                                       std::uint32_t mtu) const;
 
  private:
+  bool leads_out(netlink::Query& query) const;
   PuntDevice(netlink::Tun tun, const Prefix& prefix);
   netlink::Tun tun_;
   Prefix prefix_;

@@ -31,9 +31,11 @@ void Querier::add(IfIndex port, const MacAddress& source, TimePoint now) {
   ports_.insert_or_assign(port, Port{source, now, kStartupQueries});
 }
 
-void Querier::ask_now(IfIndex port) {
-  if (const auto known = ports_.find(port); known != ports_.end())
-    ask(port, known->second, kShortResponse);
+void Querier::ask_now(IfIndex port, TimePoint now) {
+  const auto known = ports_.find(port);
+  if (known == ports_.end() || now - known->second.asked_now < kShortResponse / 2) return;
+  known->second.asked_now = now;
+  ask(port, known->second, kShortResponse);
 }
 
 void Querier::ask(IfIndex index, const Port& port, std::chrono::milliseconds response) {

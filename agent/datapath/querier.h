@@ -26,10 +26,10 @@ class Querier {
   // `source`: whose the queries are.
   void add(IfIndex port, const MacAddress& source, TimePoint now);
   void remove(IfIndex port) { ports_.erase(port); }
-  // Asks at once, besides, and wants the answer within kShortResponse. Of a port that was not
-  // added: nothing.
+  // Asks at once, besides, and wants the answer within kShortResponse; who was asked so just now
+  // is not asked again. Of a port that was not added: nothing.
   static constexpr std::chrono::milliseconds kShortResponse{1000};
-  void ask_now(IfIndex port);
+  void ask_now(IfIndex port, TimePoint now);
   // Sends the queries that are due.
   void run(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
@@ -40,6 +40,7 @@ class Querier {
     MacAddress source;
     TimePoint due;
     unsigned startup = 0;  // queries still to be sent sooner
+    TimePoint asked_now{};
   };
 
   Querier(netlink::PacketSocket socket, const QueryTimes& times)
