@@ -163,7 +163,7 @@ class Agent final : private DatapathListener,
   std::string refusals() const;
   std::vector<Port> unmade_ports() const;
   // LearningHost (learned.cc)
-  void set_learned_local(const MacKey& guest, bool here) override;
+  void set_learned_local(const std::string& dev, const MacKey& guest, bool here) override;
   void let_in(const std::string& dev, std::function<void()> done) override;
   void say_again(const GuestHeard& heard) override;
   void probe(const std::string& dev, const MacKey& guest, const IpAddress& ip) override;

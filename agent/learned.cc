@@ -78,7 +78,10 @@ void Agent::on_heard(const GuestHeard& heard) {
     learning_.heard(*dev, heard, std::chrono::steady_clock::now());
 }
 
-void Agent::set_learned_local(const MacKey& guest, bool here) { set_local(guest, here); }
+void Agent::set_learned_local(const std::string& dev, const MacKey& guest, bool here) {
+  set_local(guest, here);
+  if (!here) datapath_->forget_learned(dev, guest.mac);
+}
 
 // One change of a port's walls at a time: those that come meanwhile are made by one more.
 void Agent::let_in(const std::string& dev, std::function<void()> done) {

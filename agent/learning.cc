@@ -55,7 +55,7 @@ void Learning::remove_port(const std::string& dev) {
   for (const auto& [mac, guest] : port.guests) {
     const MacKey key{port.vni, mac};
     places_.erase(key);
-    if (guest.let_in) host_.set_learned_local(key, false);
+    if (guest.let_in) host_.set_learned_local(dev, key, false);
     if (guest.known()) forgetting_.forget(key, {});
   }
   if (!port.guests.empty()) host_.on_learned(dev);
@@ -223,7 +223,7 @@ void Learning::checked(const std::string& dev, const MacKey& key, Directory::Hea
   } else {
     guest->offered = ip;
   }
-  if (!std::exchange(guest->let_in, true)) host_.set_learned_local(key, true);
+  if (!std::exchange(guest->let_in, true)) host_.set_learned_local(dev, key, true);
   heard.check = false;
   host_.let_in(dev, [this, dev, key, heard] {
     if (find_entry(dev, key.mac) == nullptr) return;
@@ -323,7 +323,7 @@ void Learning::drop(const std::string& dev, Port& port, const MacAddress& mac) {
   port.guests.erase(found);
   places_.erase(MacKey{port.vni, mac});
   if (!was_in) return;
-  host_.set_learned_local({port.vni, mac}, false);
+  host_.set_learned_local(dev, {port.vni, mac}, false);
   changed(dev);
 }
 

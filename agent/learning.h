@@ -34,8 +34,8 @@ class LearningHost {
  public:
   virtual ~LearningHost() = default;
   virtual HostId self() const = 0;
-  // The guest's MAC is, or is no longer, on this host.
-  virtual void set_learned_local(const MacKey& guest, bool here) = 0;
+  // The guest's MAC is, or is no longer, on this host, behind this port.
+  virtual void set_learned_local(const std::string& dev, const MacKey& guest, bool here) = 0;
   // Who is behind the port, or what addresses they have, is other than before. Calls `done` when
   // the walls follow.
   virtual void let_in(const std::string& dev, std::function<void()> done) = 0;

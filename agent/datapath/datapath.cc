@@ -316,6 +316,11 @@ void Datapath::set_learned(const std::string& device, std::vector<GuestIdentity>
                            Done done) {
   state_->set_learned(device, std::move(learned), std::move(done));
 }
+void Datapath::forget_learned(const std::string& device, const MacAddress& mac) {
+  const auto port = state_->ports.find(device);
+  if (port == state_->ports.end() || port->second.secured || !port->second.shown.present) return;
+  (void)state_->parts.guest_ports.change_guests(port->second.device, {}, {mac});
+}
 void Datapath::senders(std::function<void(const Senders&)> done) {
   state_->parts.walls->activity([weak = std::weak_ptr{state_},
                                  done = std::move(done)](const Result<Walls::Activity>& activity) {

@@ -194,6 +194,9 @@ class Datapath {
                          PortDone done);
   // Who was learned there is this, from `done` on. Their local entries are the caller's.
   void set_learned(const std::string& device, std::vector<GuestIdentity> learned, Done done);
+  // A guest that was heard behind a port without security has gone from there: its bridge, which
+  // has learned it, forgets it at once.
+  void forget_learned(const std::string& device, const MacAddress& mac);
   // Which of them have sent anything since the last call, by device. Without an address: the MAC.
   struct Sender {
     MacAddress mac;

@@ -100,7 +100,7 @@ MEDDLING = {
     "dvx address": (address("dvx"), False, False),
     "dvx port learns": (flags("dvx", "learning", "on"), False, True),
     "bridge down": (link("dvbr", "down"), True, True),
-    "bridge STP": (link("dvbr", "type", "bridge", "stp_state", "1"), True, True),
+    "bridge STP": (link("dvbr", "type", "bridge", "stp_state", "1"), False, True),
     "bridge address with a peer": (punt("address", "add", "10.9.0.1", "peer", "10.9.0.2/32", "dev",
                                         "dvbr4096"), False, False),
     "bridge alias": (link("dvbr", "alias", "x"), False, True),

@@ -23,7 +23,7 @@ struct FakeWalls final : LearningHost {
   explicit FakeWalls(FakeDirectory& the_directory) : directory{the_directory} {}
 
   HostId self() const override { return directory.self; }
-  void set_learned_local(const MacKey& guest, bool here) override {
+  void set_learned_local(const std::string&, const MacKey& guest, bool here) override {
     here ? void(locals.insert(guest.mac)) : void(locals.erase(guest.mac));
   }
   void let_in(const std::string& dev, std::function<void()> done) override {
