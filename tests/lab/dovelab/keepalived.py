@@ -54,7 +54,9 @@ class Keepalived:
         self.daemon.end()
 
     def kill(self):
-        """Without a word: what it had configured stays."""
+        """Without a word: what it had configured stays. The parent, which would start another child,
+        does nothing meanwhile."""
+        os.kill(self.daemon.pid, signal.SIGSTOP)
         _kill(int(self.base.with_suffix(".vrrp.pid").read_text()))
         self.daemon.end(signal.SIGKILL)
 
