@@ -120,7 +120,7 @@ def test_networks_route_to_it_and_another_tenant_does_not(lab):
     assert not [f for f in seen.at("red1") if frames.mac_bytes(lab.guests["a"].mac) in f.data]
 
 
-NESTED = itertools.count(0x30)  # others each time: what moves to and fro is not believed at once
+NESTED = itertools.count(0x30)  # others each time: who left a port is not learned there at once
 
 
 class Nested:
