@@ -4,6 +4,7 @@ Local entries (`dst 0.0.0.0`: "on this host's bridge") are no knowledge of the o
 """
 import time
 
+from . import traffic
 from .run import run, wait_until
 
 
@@ -45,6 +46,17 @@ def make_cold(a, b):
         if _stays_cold(a, b):
             break
     assert_cold(a, b)
+
+
+def lost_from_cold(pairs, overlay):
+    """What the first two pings of each pair lost, by addresses of this kind; a line for each that did."""
+    lost = []
+    for a, b in pairs:
+        make_cold(a, b)
+        result = traffic.ping(a, getattr(b, overlay), 2)
+        if result.lost or result.sent != 2:
+            lost.append(f"{a.name} to {b.name}: {result}")
+    return lost
 
 
 def _stays_cold(a, b, length=0.03):

@@ -42,8 +42,8 @@ CONTROLLER_PORT = 7171
 STANDBY_PORT = 7172
 FIRST_VTEP = 11
 
-_DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "router": False, "miss_mode": "punt", "controller": "tcp", "doved": [],
-             "dove-controller": [], "etcd": 0, "standby": False,
+_DEFAULTS = {"mtu": 1500, "underlay": "ipv4", "router": False, "miss_mode": "punt",
+             "controller": "tcp", "doved": [], "dove-controller": [], "etcd": 0, "standby": False,
              "br_netfilter": None,
              "hosts": ["h1", "h2", "h3"], "tenants": {}, "guests": {}}
 _GUEST_KEYS = {"network", "host", "mac", "ips", "shared_ips", "kind", "security", "registered"}
