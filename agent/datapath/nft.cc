@@ -24,6 +24,8 @@ namespace {
 
 // What a call did is read long before so many others have begun.
 constexpr std::size_t kProcessesKnown = 64;
+// Of rules in one transaction of several calls: those of some hundred ports.
+constexpr std::size_t kMostTogether = 1 << 20;
 
 Error system_error(std::string_view what, int error) {
   return Error{ErrorCode::kSystem, fmt::format("cannot run nft: {}: {}", what, strerror(error)),
@@ -145,12 +147,50 @@ bool NftRunner::ran(pid_t process) {
 }
 
 Result<std::string> NftRunner::carry_out(const NftCall& call) {
-  std::unique_lock lock{processes_mutex_};
-  return run_nft(call, [&](pid_t process) {
+  const auto began = std::chrono::steady_clock::now();
+  std::unique_lock processes{processes_mutex_};
+  auto result = run_nft(call, [&](pid_t process) {
     processes_.push_back(process);
     if (processes_.size() > kProcessesKnown) processes_.pop_front();
-    lock.unlock();
+    processes.unlock();
   });
+  const std::lock_guard lock{mutex_};
+  times_.add(std::chrono::steady_clock::now() - began);
+  return result;
+}
+
+// The first call and, of transactions, those behind it.
+std::vector<NftRunner::Job> NftRunner::take_jobs() {
+  std::vector<Job> taken;
+  std::size_t size = 0;
+  do {
+    size += jobs_.front().call.input.size();
+    taken.push_back(std::move(jobs_.front()));
+    jobs_.pop_front();
+  } while (taken.back().call.is_transaction() && !jobs_.empty() &&
+           jobs_.front().call.is_transaction() &&
+           size + jobs_.front().call.input.size() <= kMostTogether);
+  return taken;
+}
+
+void NftRunner::finish(Job& job, Result<std::string> result) {
+  if (job.digest) in_background([&] { job.digest(result); });
+  executor_([done = std::move(job.done), result = std::move(result)]() mutable {
+    done(std::move(result));
+  });
+}
+
+void NftRunner::carry_out_all(std::vector<Job> jobs) {
+  if (jobs.size() > 1) {
+    std::string together;
+    for (const auto& job : jobs) together += job.call.input + '\n';
+    if (const auto result = carry_out(NftCall::transaction(std::move(together)))) {
+      for (auto& job : jobs) finish(job, result);
+      return;
+    }
+    // It has changed nothing. Whose fault it is shows when each is alone.
+  }
+  for (auto& job : jobs) finish(job, carry_out(job.call));
 }
 
 void NftRunner::work() {
@@ -158,19 +198,11 @@ void NftRunner::work() {
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
     if (stopping_) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    auto jobs = take_jobs();
     busy_ = true;
     lock.unlock();
-    const auto began = std::chrono::steady_clock::now();
-    auto result = carry_out(job.call);
-    const auto took = std::chrono::steady_clock::now() - began;
-    if (job.digest) in_background([&] { job.digest(result); });
-    executor_([done = std::move(job.done), result = std::move(result)]() mutable {
-      done(std::move(result));
-    });
+    carry_out_all(std::move(jobs));
     lock.lock();
-    times_.add(took);
     busy_ = false;
     changed_.notify_all();
   }

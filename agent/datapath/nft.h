@@ -1,7 +1,8 @@
 // Runs nft(8), the only way the nftables of the host are changed or read here.
 //
 // An invocation takes about 3.5 ms and is a process, so run() works on a thread of its own and in
-// order; what it has to say comes back through the executor. run_nft() waits: for start and end.
+// order, and what has gathered meanwhile is one transaction; what it has to say comes back through
+// the executor. run_nft() waits: for start and end.
 #pragma once
 
 #include <sys/types.h>
@@ -24,6 +25,7 @@ struct NftCall {
   std::vector<std::string> arguments;
   std::string input;
   static NftCall transaction(std::string ruleset) { return {{"-f", "-"}, std::move(ruleset)}; }
+  bool is_transaction() const noexcept { return !input.empty(); }
 };
 
 // What nft printed. kUnavailable: there is no nft; kSystem: it refused, with its own first words.
@@ -43,11 +45,13 @@ class NftRunner {
   NftRunner(const NftRunner&) = delete;
   NftRunner& operator=(const NftRunner&) = delete;
 
-  // Calls are carried out in order, one after the other. From any thread.
+  // Calls are carried out in order. Transactions that wait one behind the other become one, which
+  // is as good: when nft refuses that, each is carried out alone, and only the wrong one has
+  // failed. From any thread.
   void run(NftCall call, Done done, Digest digest = {});
   // Waits until everything given so far has been carried out (callbacks may still be on their way).
   void drain();
-  // What the calls took so far. From any thread.
+  // What nft took so far, each time. From any thread.
   Histogram times();
   // Whether `process` is one of the last calls. From any thread; may wait for one that just begins,
   // so that nothing a call does can be seen before this knows it.
@@ -60,7 +64,10 @@ class NftRunner {
     Digest digest;
   };
   void work();
+  std::vector<Job> take_jobs();
+  void carry_out_all(std::vector<Job> jobs);
   Result<std::string> carry_out(const NftCall& call);
+  void finish(Job& job, Result<std::string> result);
 
   Executor executor_;
   std::mutex processes_mutex_;

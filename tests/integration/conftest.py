@@ -34,8 +34,12 @@ _LONGEST = ["walls", "notify", "restart", "routing", "model", "policy", "routed_
 
 
 def _turn(item):
+    """Where it comes among all. What takes a wall away comes last of each lab: it goes once."""
     name = item.module.__name__.removeprefix("test_")
-    return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
+    turn = _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    labs = list(getattr(item.module, "LABS", [params.get("lab")]))
+    return turn, name, labs.index(params.get("lab", labs[0])), params.get("wall") == "control"
 
 
 def _is_once_more(item):

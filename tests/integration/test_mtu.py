@@ -30,15 +30,9 @@ def link_mtu(host, device):
     return next(link["mtu"] for link in host.links() if link["ifname"] == device)
 
 
-def forget_paths(*guests):
-    for guest in guests:
-        guest.ip("route", "flush", "cache")
-        guest.ip("-6", "route", "flush", "cache")
-
-
 def ping(a, address, length, how, count=3):
     """With a packet of this length; the first one finds no entry and is punted, if it is let."""
-    forget_paths(a)
+    cold.forget_paths(a)
     headers = 48 if ":" in address else 28
     return traffic.ping(a, address, count, 0.02, 2, "-s", length - headers, "-M", how)
 
@@ -46,7 +40,7 @@ def ping(a, address, length, how, count=3):
 def make_punted(a, b):
     """The next frame for b finds no entry at a's host, though a knows the MAC: b's or the router's."""
     assert traffic.ping(a, b.ipv4, 1).lost == 0 and traffic.ping(a, b.ipv6, 1).lost == 0
-    forget_paths(*a.lab.guests.values())
+    cold.forget_paths(a, b)
     if a.network == b.network:  # or a's kernel asks for b by and by, which brings the entry back
         for ip in (b.ipv4, b.ipv6):
             a.ip("neigh", "replace", ip, "lladdr", b.mac, "dev", "eth0", "nud", "reachable")

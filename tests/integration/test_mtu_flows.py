@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from dovelab import run, traffic, wait_until
+from dovelab import cold, run, traffic, wait_until
 from dovelab.capture import Capture
 from mtu_lab import JUMBO, MTU, labs, large_guests, overhead  # noqa: F401
 
@@ -24,13 +24,9 @@ OVERLAY = pytest.mark.parametrize("overlay", ["ipv4", "ipv6"])
 IP_MTU_DISCOVER, IP_MTU, IPV6_MTU_DISCOVER, IPV6_MTU, DONT, DO = 10, 14, 23, 24, 0, 2
 
 
-def forget_paths(guest, address):
-    guest.ip("-6" if ":" in address else "-4", "route", "flush", "cache")
-
-
 def pair(lab, way, overlay):
     a, b = (lab.guests[name] for name in way)
-    forget_paths(a, getattr(b, overlay))
+    cold.forget_paths(a)
     return a, b, getattr(b, overlay)
 
 
@@ -89,7 +85,7 @@ def test_datagrams_at_each_edge(lab, way, overlay):
     outcome = {}
     for may_be_fragmented in (False, True):
         for length in lengths(fits):
-            forget_paths(a, address)
+            cold.forget_paths(a)
             with Datagrams(a, b, address, may_be_fragmented) as datagrams:
                 outcome[may_be_fragmented, length] = datagrams.send(length)
     assert outcome == {(may, length): "arrived" if may or length <= fits else fits
@@ -172,7 +168,7 @@ def test_streams_and_datagrams_while_the_underlay_changes(lab):
             for stream in with_all:
                 stream.goes_on()
             for a, b, address in ways:
-                forget_paths(a, address)
+                cold.forget_paths(a)
                 with Datagrams(a, b, address, False) as datagrams:
                     assert datagrams.send(fits) == "arrived"
                     assert datagrams.send(fits + 1) == fits, (a.name, address, mtu)

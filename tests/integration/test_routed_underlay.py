@@ -94,8 +94,7 @@ def change_routes(host):
 def unlearn(host):
     """Its kernel has learnt nothing of any way, and doved knows."""
     def is_unlearnt():
-        for family in ("-4", "-6"):
-            host.ip(family, "route", "flush", "cache")
+        cold.forget_paths(host)
         change_routes(host)
         return host.status()["mtu"] == MTU - overhead(host.lab)
     wait_until("nothing is learnt", is_unlearnt, every=0.1)
@@ -111,9 +110,7 @@ def learn(a, b, address):
 
 def fate(a, b, address, length, may_be_fragmented):
     """"arrived", or the MTU that the sender is told; a few may be lost until the way is known."""
-    for guest in (a, b):
-        for family in ("-4", "-6"):
-            guest.ip(family, "route", "flush", "cache")
+    cold.forget_paths(a, b)
     with Datagrams(a, b, address, may_be_fragmented) as datagrams:
         return datagrams.send(length)
 

@@ -27,23 +27,42 @@ def host_addresses(lab):
     host.ip("address", "add", f"{OTHER}/128", "dev", "lo", "nodad")
 
 
-@contextlib.contextmanager
-def walls(lab, host, standing):
-    """With the walls as doved built them, or without; they stand again afterwards."""
-    before = wall_state(host)
-    assert all(before.values()), f"doved has built no walls: {before}"
-    if standing:
-        yield
-        return
-    host.restart_without_walls()
-    for bridge in bridges(host):
-        netns.sysctl(host.netns, f"ipv6.conf.{bridge}.disable_ipv6", 0)
-    try:
-        yield
-    finally:
-        host.kill_doved()
-        host.start()
-        wait_until("the walls stand again", lambda: wall_state(host) == before, 5)
+@pytest.fixture(scope="module")
+def ground(lab):
+    return Ground(lab.hosts["h1"])
+
+
+@pytest.fixture(autouse=True)
+def as_wanted(request, ground):
+    """With the walls as doved built them; for a control, without. Controls come last (conftest.py)."""
+    wanted = getattr(request.node, "callspec", None)
+    ground.make(wanted is None or stands(wanted.params.get("wall", "wall")))
+
+
+class Ground:
+    """The host under attack, and whether its walls stand."""
+
+    def __init__(self, host):
+        self.host, self.standing = host, True
+
+    def make(self, standing):
+        if standing != self.standing:
+            self._restore() if standing else self._take_away()
+        if not standing:
+            for bridge in bridges(self.host):
+                netns.sysctl(self.host.netns, f"ipv6.conf.{bridge}.disable_ipv6", 0)
+
+    def _take_away(self):
+        self.before = wall_state(self.host)
+        assert all(self.before.values()), f"doved has built no walls: {self.before}"
+        self.host.restart_without_walls()
+        self.standing = False
+
+    def _restore(self):
+        self.host.kill_doved()
+        self.host.start()
+        wait_until("the walls stand again", lambda: wall_state(self.host) == self.before)
+        self.standing = True
 
 
 def bridges(host):
@@ -128,7 +147,7 @@ def test_no_address_of_the_host_is_reached_by_the_bridges_mac(lab, wall, target)
     host, guest = lab.hosts["h1"], lab.guests["red1"]
     address = host.vtep if target == "vtep" else target
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with walls(lab, host, stands(wall)), listener(host, family) as received:
+    with listener(host, family) as received:
         to_bridge_mac(lab, guest, address)
         settle()
         check(wall, received())
@@ -138,7 +157,7 @@ def test_no_address_of_the_host_is_reached_by_the_bridges_mac(lab, wall, target)
 @WALL_OR_CONTROL
 def test_the_host_answers_no_arp_of_a_guest(lab, wall):
     host, guest = lab.hosts["h1"], lab.guests["red1"]
-    with walls(lab, host, stands(wall)), Capture.of_guests([guest]) as seen:
+    with Capture.of_guests([guest]) as seen:
         request = frames.arp_request(guest.mac, guest.ipv4, INSIDE)
         # To the bridge's MAC: a broadcast one may be answered for other reasons, or eaten.
         bridge = host.mac_of(f"dvbr{guest.vni}")
@@ -183,7 +202,7 @@ def test_no_guest_injects_vxlan_by_the_bridges_mac(lab, wall, victim):
     inner = frames.tagged(victim.mac, "02:00:00:00:00:66", b"<injected>")
     # A known host as the source gets by the filter of the receiver.
     source = lab.hosts["h3"].vtep
-    with walls(lab, host, stands(wall)), Capture.of_guests([victim]) as seen:
+    with Capture.of_guests([victim]) as seen:
         to_bridge_mac(lab, guest, victim.host.vtep, frames.vxlan(victim.vni, inner),
                       frames.VXLAN_PORT, source)
         settle()
@@ -223,7 +242,7 @@ def injected(lab, victim, tag):
 def test_no_local_user_injects_into_the_tunnel(lab, wall, victim):
     """To the VTEP of another host, and to that of its own."""
     host, victim = lab.hosts["h1"], lab.guests[victim]
-    with walls(lab, host, stands(wall)), Capture.of_guests([victim]) as seen:
+    with Capture.of_guests([victim]) as seen:
         said = send_as_nobody(host, victim.host.vtep, injected(lab, victim, b"<by a user>"))
         settle()
     check(wall, seen.count(victim.name, b"<by a user>"))
@@ -249,7 +268,7 @@ def punt_address(host):
 def test_no_local_user_injects_into_the_punt(lab, wall):
     host, victim = lab.hosts["h1"], lab.guests["red2"]
     assert traffic.ping(lab.guests["red1"], victim.ipv4, 1).lost == 0
-    with walls(lab, host, stands(wall)), Capture.of_guests([victim]) as seen:
+    with Capture.of_guests([victim]) as seen:
         said = send_as_nobody(host, punt_address(host), injected(lab, victim, b"<into the punt>"))
         if stands(wall):
             settle()

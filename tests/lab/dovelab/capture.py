@@ -4,10 +4,11 @@
         ...
     seen.at("red2")     frames that came in, in order
 
-A capture hears everything from the moment the block is entered; leaving it waits until what the
-kernel had queued has been read.
+A capture hears everything from the moment the block is entered; a look reads first what the kernel
+has queued until then, however late the thread is, and so does leaving it.
 """
 import ctypes
+import errno
 import selectors
 import socket
 import struct
@@ -21,6 +22,7 @@ _ETH_P_ALL, _PACKET_OUTGOING, _RCVBUFFORCE, _TIMESTAMPNS = 3, 4, 33, 35
 _ATTACH_FILTER = 26  # asm-generic/socket.h
 # linux/filter.h: load the first byte of the destination; is its group bit set? Then nothing, else all.
 _IS_UNICAST = ((0x30, 0, 0, 0), (0x45, 1, 0, 1), (0x06, 0, 0, 0xFFFF), (0x06, 0, 0, 0))
+_MOST_QUEUED = 20000  # frames in a buffer of 16 MiB; who sends on and on holds nobody up
 Frame = namedtuple("Frame", "at outgoing data")
 
 
@@ -34,6 +36,7 @@ class Capture:
         self._where, self._snap, self._keep, self._unicast = where, snap, keep, unicast
         self._kernel_time = kernel_time
         self._frames = {label: [] for label in where}
+        self._sockets = {}
         self._stop = False
         self._lock = threading.Lock()
 
@@ -51,6 +54,7 @@ class Capture:
             raw = _open(name, device, self._unicast)
             if self._kernel_time:
                 raw.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
+            self._sockets[label] = raw
             self._selector.register(raw, selectors.EVENT_READ, label)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -59,31 +63,37 @@ class Capture:
     def __exit__(self, *_):
         self._stop = True
         self._thread.join()
-        for key in list(self._selector.get_map().values()):
-            key.fileobj.close()
+        for label, raw in self._sockets.items():
+            self._drain(raw, label)
+            raw.close()
+        self._sockets = {}
         self._selector.close()
 
     def _read(self):
-        last_round = False
-        while not last_round:
-            last_round = self._stop  # one more round after the word to stop empties the queues
+        while not self._stop:
             for key, _ in self._selector.select(timeout=0.02):
-                self._drain(key.fileobj, key.data)
+                with self._lock:
+                    self._drain(key.fileobj, key.data)
 
     def _drain(self, raw, label):
-        while True:
+        for _ in range(_MOST_QUEUED):
             try:
                 data, ancillary, _, address = raw.recvmsg(self._snap, 64)
             except BlockingIOError:
                 return
+            except OSError as error:
+                if error.errno != errno.ENETDOWN:  # said once when the device goes
+                    raise
+                continue
             at = _kernel_time(ancillary) if self._kernel_time else time.monotonic()
             frame = Frame(at, address[2] == _PACKET_OUTGOING, data)
             if self._keep(frame):
-                with self._lock:
-                    self._frames[label].append(frame)
+                self._frames[label].append(frame)
 
     def all(self, label):
         with self._lock:
+            if label in self._sockets:
+                self._drain(self._sockets[label], label)
             return list(self._frames[label])
 
     def at(self, label):

@@ -95,9 +95,15 @@ class Guest:
         for ip in self.ips:
             self.ip("address", "add", f"{ip}/{self._prefix_length(ip)}", "dev", "eth0")
         self.ip("link", "set", "eth0", "up")
+        wait_until(f"{self.port} forwards", self._forwards)
         if self.lab.networks[self.network].get("routed"):
             for gateway in self.gateways:
                 self.ip("route", "add", "default", "via", gateway)
+
+    def _forwards(self):
+        """Its port, if that is a bridge's: the bridge begins a moment after the guest's device is up."""
+        shown = self.host.bridge_link(self.port)
+        return not shown or shown["state"] == "forwarding"
 
     @property
     def gateways(self):

@@ -82,6 +82,8 @@ class Host:
         liar.write_text("#!/bin/sh\ncat >/dev/null\necho '{\"nftables\": []}'\n")
         liar.chmod(0o755)
         self.start(environment={"PATH": f"{liar.parent}:{os.environ['PATH']}"})
+        wait_until("its ports are there", lambda: all(
+            port["state"] == "active" for port in self.show("port", "show")))
 
     # --- the kernel's state, as plain tools show it
     def tracked(self, words=""):
@@ -103,6 +105,12 @@ class Host:
 
     def mac_of(self, device):
         return next(link["address"] for link in self.links() if link["ifname"] == device)
+
+    def bridge_link(self, device):
+        """Of a device that is a bridge's port, as bridge(8) shows it; else None."""
+        done = run("bridge", "-n", self.netns, "-j", "link", "show", "dev", device, check=False)
+        rows = json.loads(done.out) if done.code == 0 and done.out.strip() else []
+        return next((row for row in rows if row.get("ifname") == device and "state" in row), None)
 
     def fdb(self, vni):
         """The entries of the network's VXLAN device itself (not those of the bridge), without the
