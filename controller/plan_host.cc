@@ -18,20 +18,28 @@ Error outdated(const Endpoint& endpoint, std::uint64_t generation, const State& 
 
 const char* family_name(const Vtep& vtep) { return vtep.address.is_v4() ? "IPv4" : "IPv6"; }
 
-// A device for tunnels over IPv4 reaches no VTEP of IPv6, nor the reverse.
-Status check_vtep_family(const Registration& host, const State& state) {
-  for (const auto& [name, other] : state.hosts())
-    if (name != host.name && other.vtep.address.family() != host.vtep.address.family())
+// A device for tunnels over IPv4 reaches no VTEP of IPv6, nor the reverse; and each host guards the
+// port that it knows, also in what its users send to others.
+Status check_fabric(const Registration& host, const State& state) {
+  for (const auto& [name, other] : state.hosts()) {
+    if (name == host.name) continue;
+    if (other.vtep.address.family() != host.vtep.address.family())
       return conflict(
           fmt::format("VTEP {} of host \"{}\" is {}, VTEP {} of host \"{}\" is {}: all hosts "
                       "need VTEPs of one family",
                       host.vtep.to_string(), host.name, family_name(host.vtep),
                       other.vtep.to_string(), name, family_name(other.vtep)));
+    if (other.vtep.port != host.vtep.port)
+      return conflict(
+          fmt::format("host \"{}\" has its tunnels at UDP port {}, host \"{}\" at {}: all hosts "
+                      "need one port",
+                      host.name, host.vtep.port, name, other.vtep.port));
+  }
   return {};
 }
 
 Status check_vtep(const Registration& host, const State& state) {
-  if (auto status = check_vtep_family(host, state); !status) return status;
+  if (auto status = check_fabric(host, state); !status) return status;
   for (const auto& [name, other] : state.hosts())
     if (name != host.name && other.vtep == host.vtep)
       return exists(

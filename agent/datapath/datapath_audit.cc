@@ -392,10 +392,11 @@ void Datapath::State::on_change(const netlink::PortChanged& change) {
   if (Port* const port = port_by_index(change.index)) return put_back(*port);
   const auto vni = devices.network(change.index);
   if (!vni || !has_devices(*vni)) return;
+  if (was_just_put_back(*vni)) return look_at_devices(*vni);
   const auto corrected = devices.correct(change.index);
   if (!corrected) return trouble(corrected.error().message);
   if (*corrected)
-    put_right(fmt::format("{} was changed by somebody else: put right", vxlan_name(*vni)));
+    put_right(*vni, fmt::format("{} was changed by somebody else: put right", vxlan_name(*vni)));
 }
 
 }  // namespace dove::agent

@@ -130,18 +130,33 @@ bool Datapath::State::read_changes() {
 void Datapath::State::on_change(const netlink::LinkChanged& change) {
   const auto& link = change.link;
   if (is_renamed(link) || is_renamed_punt(link)) return renamed(link);
-  if (parts.punt && link.index == parts.punt->index()) return punt_changed(link);
+  if (parts.punt && link.index == parts.punt->index()) return punt_changed();
   if (!devices.network(link.index)) {
     link_may_be_underlay(link);
     return port_link_changed(link);
   }
-  if (devices.is_spoilt(*devices.network(link.index)))
-    return overlay_spoilt(*devices.network(link.index));
+  overlay_changed(*devices.network(link.index), link);
+}
+
+void Datapath::State::overlay_changed(Vni vni, const netlink::Link& link) {
+  if (was_just_put_back(vni)) return look_at_devices(vni);
+  if (devices.is_spoilt(vni)) return overlay_spoilt(vni);
   const auto corrected = devices.correct(link.index);
-  if (!corrected && has_devices(*devices.network(link.index))) trouble(corrected.error().message);
+  if (!corrected && has_devices(vni)) trouble(corrected.error().message);
   const bool put_back = corrected && *corrected;
-  if (put_back) put_right(fmt::format("{} was changed by somebody else: put right", link.name));
-  if (put_back || !link.up) query_network(*devices.network(link.index));
+  if (put_back)
+    put_right(vni, fmt::format("{} was changed by somebody else: put right", link.name));
+  if (put_back || !link.up) query_network(vni);
+}
+
+// What else is done to its devices so soon afterwards is found by the audit: somebody who answers
+// each change with one of his own would have us do nothing else.
+bool Datapath::State::was_just_put_back(Vni vni) {
+  return Clock::now() - suspicions[vni].put_back < kPutBackPause;
+}
+
+void Datapath::State::look_at_devices(Vni vni) {
+  if (!suspicions[vni].due && !devices.differences(vni).empty()) suspect(vni);
 }
 
 // It goes; the word of that has it made again with its own name.
@@ -187,25 +202,35 @@ bool Datapath::State::has_devices(Vni vni) const {
 void Datapath::State::overlay_gone(Vni vni) {
   if (!parts.programmer.has(vni)) return;  // our own removal
   if (has_devices(vni)) return;
-  put_right(
-      fmt::format("a device of network {} was removed by somebody else: made again", vni.value()));
+  if (was_just_put_back(vni)) return suspect(vni);
+  put_right(vni, fmt::format("a device of network {} was removed by somebody else: made again",
+                             vni.value()));
   if (auto status = remake_network(vni); !status) trouble(status.error().message);
 }
 
 // Its entries go with it, and come back as they are needed.
 void Datapath::State::overlay_spoilt(Vni vni) {
   if (!parts.programmer.has(vni)) return;
-  put_right(fmt::format("{} was changed by somebody else: made again", vxlan_name(vni)));
+  put_right(vni, fmt::format("{} was changed by somebody else: made again", vxlan_name(vni)));
   if (auto status = remake_network(vni); !status) trouble(status.error().message);
 }
 
-void Datapath::State::punt_changed(const netlink::Link& link) {
+void Datapath::State::punt_changed() {
   // What the message says may be older than what we did since.
-  const auto now = links->find(link.index);
-  if (!now || (now->up && now->mtu == mtu.smallest && now->alias == kPuntAlias)) return;
+  const auto link = links->find(parts.punt->index());
+  if (!link || (link->up && link->mtu == mtu.smallest && link->alias == kPuntAlias)) return;
+  const auto now = Clock::now();
+  if (now - punt_put_back < kPutBackPause)
+    return at(punt_timer, punt_put_back + kPutBackPause, &State::look_at_punt);
+  punt_put_back = now;
   if (auto status = parts.punt->make_right(*links, mtu.smallest); !status)
     return trouble(status.error().message);
   put_right(fmt::format("{} was changed by somebody else: put right", kPuntDevice));
+}
+
+void Datapath::State::look_at_punt() {
+  if (punt_is_gone()) return remake_punt();
+  punt_changed();
 }
 
 // When the word of its end has not come, or not yet.
@@ -227,11 +252,17 @@ void Datapath::State::remake_punt() {
   }
   punt_watcher.reset();
   punt_reader.reset();
+  const auto now = Clock::now();
+  if (now - punt_put_back < kPutBackPause) {
+    punt_problem = fmt::format("{} is removed again and again by somebody else", kPuntDevice);
+    return at(punt_timer, punt_put_back + kPutBackPause, &State::look_at_punt);
+  }
+  punt_put_back = now;
   const auto opened = open_punt();
   punt_problem = opened ? std::string{} : opened.error().message;
   if (opened) return watch_punt();
   trouble(punt_problem);
-  at(punt_timer, Clock::now() + kPutBackPause, &State::remake_punt);
+  at(punt_timer, Clock::now() + kPutBackPause, &State::look_at_punt);
 }
 
 // `parts.punt` is empty only between a removal and the next success.
@@ -290,6 +321,11 @@ void Datapath::State::renew_walls() {
 void Datapath::State::put_right(const std::string& what) {
   ++put_right_so_far;
   trouble(what);
+}
+
+void Datapath::State::put_right(Vni vni, const std::string& what) {
+  suspicions[vni].put_back = Clock::now();
+  put_right(what);
 }
 
 void Datapath::State::trouble(const std::string& what) { listener.on_trouble(what); }

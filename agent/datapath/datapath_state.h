@@ -129,12 +129,14 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   template <class Other>
   void on_change(const Other&) {}
   bool has_devices(Vni vni) const;
+  void overlay_changed(Vni vni, const netlink::Link& link);
   void overlay_gone(Vni vni);
   void overlay_spoilt(Vni vni);
   void watch_punt();
   void remake_punt();
   Status open_punt();
-  void punt_changed(const netlink::Link& link);
+  void punt_changed();
+  void look_at_punt();
   PuntReader::Counters punt_counters() const;
   Prefix punt_prefix() const;
   void walls_changed();
@@ -171,6 +173,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
     bool due = false;
     bool under_way = false;
     TimePoint next{};
+    TimePoint put_back{};  // when a foreign hand's doing at the devices was last undone
   };
   static void mark_mended(std::vector<Difference>& before, const std::vector<Difference>& after,
                           const Status& mended);
@@ -210,6 +213,9 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void check_firewalls();
   void take_notes(std::vector<std::string> found);
   void put_right(const std::string& what);  // counts it, too
+  void put_right(Vni vni, const std::string& what);
+  bool was_just_put_back(Vni vni);
+  void look_at_devices(Vni vni);
   void trouble(const std::string& what);
   Done report_trouble();
 
@@ -285,6 +291,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   asio::steady_timer removal_timer;
   asio::steady_timer reconcile_timer;
   asio::steady_timer punt_timer;
+  TimePoint punt_put_back{};
   asio::steady_timer walls_timer;
   asio::steady_timer mtu_timer;
   bool mtu_check_due = false;

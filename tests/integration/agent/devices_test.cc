@@ -297,6 +297,45 @@ TEST_CASE("a device of ours that somebody changes or removes is put right") {
   CHECK_FALSE(host.heard.troubles.empty());
 }
 
+TEST_CASE("somebody who changes devices of ours again and again is answered once a second") {
+  Underlay underlay;
+  Switch host;
+  host->start();
+  take(host->add_network(vni(100)));
+  struct Case {
+    const char* harm;
+    std::function<bool()> right;
+  };
+  const std::vector<Case> cases{
+      {"ip link set dvx100 alias x", [] { return link("dvx100").at("ifalias") != "x"; }},
+      {"ip link set dvbr100 mtu 1200", [] { return link("dvbr100").at("mtu") == 65535; }},
+      {"bridge link set dev dvx100 learning on",
+       [] {
+         return run("bridge -d link show dev dvx100").find("learning off") != std::string::npos;
+       }},
+      {"ip link del dvx100", [] { return succeeds("ip link show dvx100"); }},
+      {"ip link set dvpunt mtu 1300", [] { return link("dvpunt").at("mtu") == 1500; }},
+      {"ip link del dvpunt", [] { return succeeds("ip link show dvpunt"); }}};
+  for (const auto& [harm, right] : cases) {
+    CAPTURE(harm);
+    host.run_for(std::chrono::milliseconds{2200});  // nothing is suspect any more
+    const auto before = host->counters().put_back;
+    const auto began = std::chrono::steady_clock::now();
+    std::uint64_t done = 0;
+    while (std::chrono::steady_clock::now() - began < std::chrono::milliseconds{1500}) {
+      done += succeeds(harm) ? 1 : 0;
+      host.run_for(std::chrono::milliseconds{5});
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    const auto answered = host->counters().put_back - before;
+    CAPTURE(done);
+    CHECK(answered >= 1);
+    CHECK(static_cast<double>(answered) <= 2 * (took.count() + 1));  // at once, and by the audit
+    CHECK(host.until(right));
+  }
+  CHECK(host.until([&] { return host->problem().empty(); }));
+}
+
 TEST_CASE(
     "a bridge that somebody removes is made again with its ports, and nothing else is complained "
     "of") {

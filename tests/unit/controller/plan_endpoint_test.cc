@@ -250,6 +250,23 @@ TEST_CASE_METHOD(Networks, "all VTEPs are of one family; the first host's decide
   register_host("h3", "192.0.2.3");
 }
 
+TEST_CASE_METHOD(Networks, "all VTEPs are at one UDP port; the first host's decides") {
+  const auto join = [&](const char* name, const char* address, std::uint16_t port) {
+    return host_asks([&](Draft& draft) -> Status {
+      const auto host = plan_registration({name, {ip(address), port}}, draft);
+      return host ? Status{} : Status{host.error()};
+    });
+  };
+  REQUIRE(join("h1", "192.0.2.1", 4790));
+  const auto refused = join("h2", "192.0.2.2", 4789);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kConflict);
+  for (const auto* word : {"\"h1\"", "\"h2\"", "4789", "4790"})
+    CHECK(contains(refused.error().message, word));
+  REQUIRE(join("h1", "192.0.2.1", 4789));  // the only one may change it
+  REQUIRE(join("h2", "192.0.2.2", 4789));
+}
+
 TEST_CASE_METHOD(Networks, "a host is deleted only while it is away, and its endpoints with it") {
   must(EndpointAdd{"a", "n", {}, {}});
   const auto host = register_host("h1", "192.0.2.1");
