@@ -6,6 +6,9 @@
 #   tests/run.sh all     also: units and kernel tests in release and under TSan, the whole lab
 #                        sanitized, longer fuzzing
 #
+# A test of the lab that fails beside others and passes with its module alone is told as unsteady, at
+# most three of them; it does not fail the run.
+#
 # CI=true: warnings are errors, and a skipped test is a failure. FUZZ_SECONDS: for each fuzz target.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -106,6 +109,19 @@ lab_part() {
   reports+=("$results/$name.xml")
 }
 
+# Four labs at once on two cores, and a machine that stands still at times: what failed there may have
+# come too late for the test and not been wrong. Few such tests are run once more, each with the whole
+# of its module and nothing beside it; what failed the first time is shown all the same.
+lab_again() {
+  local preset=$1 name=lab-$1 modules
+  [[ -e $results/$name.xml ]] || return
+  mapfile -t modules < <(/usr/bin/python3 tests/totals.py --failed "$results/$name.xml")
+  [[ ${#modules[@]} -gt 0 ]] || return 0
+  step "once more, alone: ${modules[*]}"
+  DOVE_BIN=$PWD/build/$preset/bin /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider \
+    --junitxml="$results/$name-again.xml" -m "not alone" "${modules[@]}"
+}
+
 fuzz_one() {
   local target=$1 seconds=$2 name corpus
   name=$(basename "$target")
@@ -160,12 +176,14 @@ main() {
   step "the rest of the build"
   local built=yes
   wait "$building" || { built=no; note_failure build-asan; }
+  lab_again release
   lab_alone release tests/integration
   if [[ $built == yes ]]; then
     fuzz
     units asan
     if [[ $how_much == all ]]; then
       lab asan tests/integration
+      lab_again asan
       lab_alone asan tests/integration
     else
       lab asan tests/integration/test_bad_input.py
