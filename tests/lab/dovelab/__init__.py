@@ -14,6 +14,6 @@
     journal   what must be taken away again
 """
 from .lab import Lab, bin_dir
-from .run import CommandFailed, run, wait_until
+from .run import CommandFailed, give_time, run, wait_until
 
-__all__ = ["CommandFailed", "Lab", "bin_dir", "run", "wait_until"]
+__all__ = ["CommandFailed", "Lab", "bin_dir", "give_time", "run", "wait_until"]

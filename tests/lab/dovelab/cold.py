@@ -53,7 +53,7 @@ def lost_from_cold(pairs, overlay):
     lost = []
     for a, b in pairs:
         make_cold(a, b)
-        result = traffic.ping(a, getattr(b, overlay), 2)
+        result = traffic.ping(a, getattr(b, overlay), 2, wait=5)
         if result.lost or result.sent != 2:
             lost.append(f"{a.name} to {b.name}: {result}")
     return lost
@@ -107,15 +107,19 @@ def forget_paths(*places):
         place.ip("-6", "route", "flush", "cache")
 
 
-def forget_everything(lab, timeout=5):
-    """Every pair of the lab cold at once: all remote entries and neighbours removed."""
+def forget_everything(lab, timeout=10):
+    """Every pair of the lab cold at once: all remote entries and neighbours removed, and once more
+    what a last packet has brought back."""
     for guest in lab.guests.values():
         if guest.host:
             guest.flush_neighbours()
-    for host in lab.hosts.values():
-        _remove(host, host.all_entries(), is_unicast, lambda _: True)
-    wait_until("nothing is installed", lambda: not any(
-        fdb for host in lab.hosts.values() for fdb, _ in installed(host).values()), timeout)
+
+    def forgotten():
+        for host in lab.hosts.values():
+            _remove(host, host.all_entries(), is_unicast, lambda _: True)
+        return not any(fdb or neighbours for host in lab.hosts.values()
+                       for fdb, neighbours in installed(host).values())
+    wait_until("nothing is installed", forgotten, timeout)
 
 
 def installed(host):

@@ -39,7 +39,7 @@ class Daemon:
             self._process = None
         return not self.crashes
 
-    def end(self, number=signal.SIGTERM, timeout=10):
+    def end(self, number=signal.SIGTERM, timeout=30):
         """Sends the signal and waits for the end; SIGKILL when there is none."""
         if self._process is None:
             return

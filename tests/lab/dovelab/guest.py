@@ -75,6 +75,7 @@ class Guest:
         self.security = value
         self.host.dovectl("port", "del", self.port)
         self.host.dovectl(*self.port_add())
+        self.wait_forwarding()
 
     def _make_device(self, host):
         if self.kind == "veth":
@@ -95,13 +96,17 @@ class Guest:
         for ip in self.ips:
             self.ip("address", "add", f"{ip}/{self._prefix_length(ip)}", "dev", "eth0")
         self.ip("link", "set", "eth0", "up")
-        wait_until(f"{self.port} forwards", self._forwards)
+        self.wait_forwarding()
         if self.lab.networks[self.network].get("routed"):
             for gateway in self.gateways:
                 self.ip("route", "add", "default", "via", gateway)
 
+    def wait_forwarding(self):
+        """Until its port does, if that is a bridge's: the bridge begins a moment after the device
+        is up, or has become its port."""
+        wait_until(f"{self.port} forwards", self._forwards)
+
     def _forwards(self):
-        """Its port, if that is a bridge's: the bridge begins a moment after the guest's device is up."""
         shown = self.host.bridge_link(self.port)
         return not shown or shown["state"] == "forwarding"
 

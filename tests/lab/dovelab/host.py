@@ -1,6 +1,8 @@
 """A host of the lab: a namespace on the underlay with a doved of its own."""
+import contextlib
 import json
 import os
+from pathlib import Path
 
 from .daemon import Daemon
 from .run import run, wait_until
@@ -64,6 +66,11 @@ class Host:
         wait_until(f"{self.name} has applied revision {revision}",
                    lambda: (self.status() or {}).get("applied", 0) >= revision, timeout)
 
+    def wait_ports(self, timeout=20):
+        """Until every port is on its bridge: after a start that takes until its walls stand."""
+        wait_until(f"the ports of {self.name} are there", lambda: all(
+            port["state"] in ("active", "pending") for port in self.show("port", "show")), timeout)
+
     def change_vtep(self, vtep):
         """From the next start on. The address must be on a device of the host by then."""
         self.vtep = vtep
@@ -72,18 +79,32 @@ class Host:
     def kill_doved(self):
         self.doved.kill()
 
+    def flush_walls(self, *what):
+        """By `nft flush`, while no doved runs: behind what an nft that it left has done."""
+        wait_until(f"no nft runs on {self.name}", lambda: "nft" not in self._programs())
+        run("nft", "flush", *what, netns=self.netns)
+
+    def _programs(self):
+        for pid in run("ip", "netns", "pids", self.netns).out.split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                yield Path(f"/proc/{pid}/comm").read_text().strip()
+
     def restart_without_walls(self):
         """For controls: no nftables, and a doved that thinks it has raised them. Its `nft` agrees to
         everything and does nothing."""
         self.kill_doved()
-        run("nft", "flush", "ruleset", netns=self.netns)
+        self.flush_walls("ruleset")
         liar = self.dir / "liar" / "nft"
         liar.parent.mkdir(exist_ok=True)
         liar.write_text("#!/bin/sh\ncat >/dev/null\necho '{\"nftables\": []}'\n")
         liar.chmod(0o755)
-        self.start(environment={"PATH": f"{liar.parent}:{os.environ['PATH']}"})
-        wait_until("its ports are there", lambda: all(
-            port["state"] == "active" for port in self.show("port", "show")))
+        wanted = self.doved.argv
+        self.doved.argv = [*wanted, "--audit-period", "0"]  # or that makes a part of them again
+        try:
+            self.start(environment={"PATH": f"{liar.parent}:{os.environ['PATH']}"})
+        finally:
+            self.doved.argv = wanted
+        self.wait_ports()
 
     # --- the kernel's state, as plain tools show it
     def tracked(self, words=""):

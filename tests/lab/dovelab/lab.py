@@ -18,7 +18,7 @@ from .etcd import EtcdMember
 from .guest import Guest
 from .host import Host
 from .journal import Journal
-from .run import run
+from .run import run, wait_until
 
 _TREE = Path(__file__).resolve().parents[3]
 _REPORTS = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:")
@@ -295,7 +295,12 @@ class Lab:
     def add_host(self, name, vtep):
         """One more, on the underlay; its doved is not started."""
         host = self.hosts[name] = Host(self, name, vtep)
-        self._connect_host(host, len(self.hosts) - 1)
+        index = len(self.hosts) - 1
+        self._connect_host(host, index)
+        for subnet in specs.subnets_of_host(index, self.spec["router"]):
+            if subnet.version == 4 or ":" in vtep:
+                wait_until(f"{name} is on the underlay", lambda s=subnet: run(
+                    "ping", "-n", "-c", 1, "-W", 1, s[1], netns=host.netns, check=False).code == 0)
         return host
 
     def remove_host(self, name):

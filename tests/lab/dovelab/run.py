@@ -75,7 +75,7 @@ def _run(argv, netns, stdin, timeout, env):
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def wait_until(what, condition, timeout=10.0, every=0.02):
+def wait_until(what, condition, timeout=10.0, every=0.05):
     """Returns the first true value of `condition`; names `what` and its last value if none comes.
     It is looked at less and less often, as looking mostly takes a process. A look counts as a second
     at most: a machine that stood still meanwhile has done nothing that could be waited for."""
@@ -91,3 +91,9 @@ def wait_until(what, condition, timeout=10.0, every=0.02):
             raise TimeoutError(f"not within {timeout} s: {what} (last: {value!r})")
         time.sleep(every)
         every = min(every * 1.2, longest)
+
+
+def give_time(condition, timeout=10.0):
+    """Until it holds, or time is up: for what is judged behind it."""
+    with contextlib.suppress(TimeoutError):
+        wait_until("it holds", condition, timeout)

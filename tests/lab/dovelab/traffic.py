@@ -112,7 +112,7 @@ class RunningPing:
 
     def __init__(self, guest, address, interval=0.05, wait=2):
         command = ping_command(address, "-i", str(interval), "-W", str(wait))
-        self._under_way = int(0.05 / interval) + 1  # at most, in 50 ms
+        self._under_way = int(0.2 / interval) + 1  # at most, in 200 ms
         # A file: of a pipe that nobody reads ping would wait for room, and send nothing meanwhile.
         self._output = tempfile.TemporaryFile("w+")
         self._process = start(guest.lab.journal.recorded(f"ping of {guest.name}", command),
