@@ -5,7 +5,7 @@ import itertools
 import time
 
 import pytest
-from dovelab import cold, frames, run, wait_until
+from dovelab import cold, frames, give_time, run, wait_until
 from dovelab.capture import Capture
 from dovelab.spec import both_underlays, three_hosts
 from test_strangers import send
@@ -31,7 +31,9 @@ def send_tagged(lab, destination, name):
                 tags[tag] = guest
                 guest.send_frames([frames.tagged(destination, guest.mac, tag)])
                 time.sleep(0.02)
-        time.sleep(0.5)  # for copies that should not come
+        give_time(lambda: all(seen.count(other.name, tag) for tag, sender in tags.items()
+                              for other in reds if other is not sender))
+        time.sleep(0.3)  # for copies that should not come
     return {tag: (sender, seen.counts(tag)) for tag, sender in tags.items()}
 
 
@@ -67,7 +69,8 @@ def test_control_a_second_copy_is_counted(lab):
     red1, red2 = lab.guests["red1"], lab.guests["red2"]
     with second_copy(red1.host, red1.vni, red2.host.vtep), Capture.of_guests([red2]) as seen:
         red1.send_frames([frames.tagged(frames.BROADCAST, red1.mac, b"<twice>")])
-        time.sleep(0.3)
+        give_time(lambda: seen.count("red2", b"<twice>") >= 2)
+        time.sleep(0.1)  # for more of them
     assert seen.count("red2", b"<twice>") == 2
 
 

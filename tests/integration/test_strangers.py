@@ -10,7 +10,7 @@ import socket
 import time
 
 import pytest
-from dovelab import cold, frames, netns, run, traffic, wait_until
+from dovelab import cold, frames, give_time, netns, run, traffic, wait_until
 from dovelab.capture import Capture
 from dovelab.run import start as start_program
 
@@ -72,10 +72,12 @@ def known(host):
     return set(next(item["set"] for item in shown["nftables"] if "set" in item).get("elem", []))
 
 
-def came_through(lab, where, source):
+def came_through(lab, where, source, expected=0):
+    """How many of three frames; `expected` ones are waited for."""
     guest = lab.guests["red1"]
     with Capture.of_guests([guest]) as seen:
         send(where, source, guest.host.vtep, vxlan_to(guest, b"<by vxlan>"))
+        give_time(lambda: seen.count(guest.name, b"<by vxlan>") >= expected)
     return seen.count(guest.name, b"<by vxlan>")
 
 
@@ -84,8 +86,8 @@ def test_a_stranger_reaches_no_guest_and_a_known_host_does(lab, stranger):
     h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
     before = strangers_dropped(h1)
     assert came_through(lab, stranger, stranger.vtep) == 0
-    assert strangers_dropped(h1) == before + 3
-    assert came_through(lab, stranger, h2.vtep) == 3, "control"
+    wait_until("they are counted", lambda: strangers_dropped(h1) == before + 3, 5)
+    assert came_through(lab, stranger, h2.vtep, 3) == 3, "control"
     assert strangers_dropped(h1) == before + 3
     # Nor by our own address.
     assert came_through(lab, stranger, h1.vtep) == 0
@@ -96,11 +98,11 @@ def test_it_holds_while_doved_is_down_and_after_its_return(lab, stranger):
     h1.kill_doved()
     try:
         assert came_through(lab, stranger, stranger.vtep) == 0
-        assert came_through(lab, stranger, h2.vtep) == 3
+        assert came_through(lab, stranger, h2.vtep, 3) == 3
     finally:
         h1.start()
     assert came_through(lab, stranger, stranger.vtep) == 0
-    assert came_through(lab, stranger, h2.vtep) == 3
+    assert came_through(lab, stranger, h2.vtep, 3) == 3
 
 
 def counted_packets(host, table, counter):
@@ -130,9 +132,9 @@ def test_other_users_of_the_port_are_not_touched(lab, stranger):
     h1 = lab.hosts["h1"]
     with let_in(h1) as packets:
         send(stranger, stranger.vtep, beside(h1, 67), b"<mine>")
-        assert packets() == 3
+        wait_until("they are let in", lambda: packets() == 3, 5)
         send(stranger, stranger.vtep, h1.vtep, b"<mine>", frames.VXLAN_PORT + 1)
-        assert packets() == 6
+        wait_until("they are let in", lambda: packets() == 6, 5)
         send(stranger, stranger.vtep, h1.vtep, b"<mine>")
         assert packets() == 6, "control: to the VTEP's own port it is dropped"
 
@@ -153,17 +155,20 @@ def test_no_other_address_of_the_host_is_a_way_in(lab, stranger, wall):
     h1, guest = lab.hosts["h1"], lab.guests["red1"]
     if wall == "control":
         h1.kill_doved()
-        run("nft", "flush", "chain", "inet", "dove", "input", netns=h1.netns)
+        h1.flush_walls("chain", "inet", "dove", "input")
     try:
         with Capture.of_guests([guest]) as seen:
             for address in other_addresses(h1):
                 before = seen.count(guest.name, b"<other way>")
                 dropped = counted_packets(h1, "dove", "strangers_dropped")
                 send(stranger, stranger.vtep, address, vxlan_to(guest, b"<other way>"))
+                if wall == "wall":
+                    wait_until(f"those for {address} are counted", lambda d=dropped:
+                               counted_packets(h1, "dove", "strangers_dropped") == d + 3, 5)
+                else:
+                    give_time(lambda b=before: seen.count(guest.name, b"<other way>") >= b + 3)
                 came = seen.count(guest.name, b"<other way>") - before
                 assert came == (0 if wall == "wall" else 3), address
-                if wall == "wall":
-                    assert counted_packets(h1, "dove", "strangers_dropped") == dropped + 3, address
     finally:
         if wall == "control":
             h1.start()
@@ -182,8 +187,8 @@ def test_a_new_host_is_known_at_once_and_a_deleted_one_no_more(lab, stranger):
     assert known(h1) == {lab.hosts["h2"].vtep}
     stranger.start()
     wait_until("h1 knows the new host", lambda: stranger.vtep in known(h1), 5)
-    assert stranger.vtep in saved_vteps(h1)
-    assert came_through(lab, stranger, stranger.vtep) == 3
+    wait_until("it is saved", lambda: stranger.vtep in saved_vteps(h1), 10)
+    assert came_through(lab, stranger, stranger.vtep, 3) == 3
     stranger.kill_doved()
     time.sleep(0.5)
     assert stranger.vtep in known(h1), "a host that is away is a host all the same"
@@ -280,15 +285,16 @@ def test_a_reboot_without_a_controller_knows_the_hosts_of_before(lab, stranger):
     """The kernel has forgotten everything; the state file has not."""
     h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
     h1.kill_doved()
-    run("nft", "flush", "ruleset", netns=h1.netns)
+    h1.flush_walls("ruleset")
     lab.controller.kill()
     h1.start(wait=False)
     try:
         wait_until("doved is there", h1.status, 10)
         assert not h1.status()["connected"]
         assert known(h1) == {h2.vtep}
+        h1.wait_ports()
         assert came_through(lab, stranger, stranger.vtep) == 0
-        assert came_through(lab, stranger, h2.vtep) == 3
+        assert came_through(lab, stranger, h2.vtep, 3) == 3
     finally:
         lab.start_controller()
         h1.wait_connected()
@@ -298,7 +304,7 @@ def test_what_somebody_else_took_away_is_there_again(lab, stranger):
     h1 = lab.hosts["h1"]
     run("nft", "flush", "set", "inet", "dove", set_of(h1), netns=h1.netns)
     wait_until("the hosts are known again", lambda: known(h1) == {lab.hosts["h2"].vtep}, 5)
-    assert came_through(lab, stranger, lab.hosts["h2"].vtep) == 3
+    assert came_through(lab, stranger, lab.hosts["h2"].vtep, 3) == 3
 
 
 # --- connection tracking
@@ -308,10 +314,11 @@ def test_no_packet_of_the_tunnels_is_tracked(lab, tracking, wall):
     a, b = lab.guests["red1"], lab.guests["red2"]
     hosts = [a.host, b.host]
     if wall == "control":
+        assert traffic.ping(a, b.ipv4, 2, wait=5).lost == 0
         for host in hosts:
             host.kill_doved()
             for chain in ("raw_prerouting", "raw_output"):
-                run("nft", "flush", "chain", "inet", "dove", chain, netns=host.netns)
+                host.flush_walls("chain", "inet", "dove", chain)
     else:
         cold.make_cold(a, b)
     try:

@@ -4,7 +4,7 @@ nowhere. So a policy cannot be gone around on a host that kept its entries, eith
 import time
 
 import pytest
-from dovelab import cold, frames, traffic
+from dovelab import cold, frames, give_time, traffic
 from dovelab.capture import Capture
 from dovelab.run import wait_until
 from dovelab.spec import both_underlays
@@ -38,10 +38,11 @@ def routed(a, b):
         wait_until(f"{a.name} reaches {to}", lambda: traffic.ping(a, to, 1, 0.05, 1).lost == 0)
 
 
-def came(a, b, sent):
-    """How many of these frames of a came to b."""
+def came(a, b, sent, expected=0):
+    """How many of these frames of a came to b; `expected` ones are waited for."""
     with Capture.of_guests([b], keep=lambda frame: TAG in frame.data) as seen:
         a.send_frames(sent, interval=0.002)
+        give_time(lambda: len(seen.at(b.name)) >= expected)
         # What came before the last of them is seen when that has been.
         b.send_frames([frames.tagged(frames.BROADCAST, b.mac, b"<after>")])
         time.sleep(0.3)
@@ -74,7 +75,7 @@ def test_within_a_network_they_come(lab, to):
     b = lab.guests[to]
     other = lab.guests["b1" if to == "b2" else "b2"]
     assert traffic.ping(other, b.ipv4, 1).lost == 0
-    assert came(other, b, straight(other, b)) == 3
+    assert came(other, b, straight(other, b), 3) == 3
 
 
 def test_nobody_sends_as_the_router(lab):

@@ -4,7 +4,7 @@ what is routed within a host leads by its own VTEP.
 """
 import json
 
-from dovelab import cold, frames, traffic, wait_until
+from dovelab import cold, frames, give_time, traffic, wait_until
 from dovelab.capture import Capture
 from mtu_lab import labs
 from test_strangers import beside, known, saved_vteps, send, strangers_dropped
@@ -89,18 +89,20 @@ def assert_all_is_well(lab, running, old):
             assert result.lost == 0, f"{a} to {address}: {result}"
 
 
-def came(lab, guest, source, destination):
-    """Of three frames for this guest in VXLAN from one of h1's addresses."""
+def came(lab, guest, source, destination, expected=0):
+    """Of three frames for this guest in VXLAN from one of h1's addresses; `expected` ones are
+    waited for."""
     payload = frames.vxlan(guest.vni, frames.tagged(guest.mac, "02:00:00:00:01:01", b"<vxlan>"))
     with Capture.of_guests([guest]) as seen:
         send(lab.hosts["h1"], source, destination, payload)
+        give_time(lambda: seen.count(guest.name, b"<vxlan>") >= expected)
     return seen.count(guest.name, b"<vxlan>")
 
 
 def test_all_follow_and_the_old_address_is_a_strangers(lab):
     h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
     old, new = h1.vtep, beside(h1, 77)
-    assert came(lab, lab.guests["red2"], old, h2.vtep) == 3, "control"
+    assert came(lab, lab.guests["red2"], old, h2.vtep, 3) == 3, "control"
     running = flows(lab)
     give(h1, new)
     h1.doved.end()
@@ -110,8 +112,8 @@ def test_all_follow_and_the_old_address_is_a_strangers(lab):
 
     before = strangers_dropped(h2)
     assert came(lab, lab.guests["red2"], old, h2.vtep) == 0
-    assert strangers_dropped(h2) == before + 3
-    assert came(lab, lab.guests["red2"], new, h2.vtep) == 3, "control"
+    wait_until("they are counted", lambda: strangers_dropped(h2) == before + 3, 5)
+    assert came(lab, lab.guests["red2"], new, h2.vtep, 3) == 3, "control"
     assert strangers_dropped(h2) == before + 3
 
 

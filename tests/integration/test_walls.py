@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from dovelab import cold, frames, netns, run, traffic, wait_until
+from dovelab import cold, frames, give_time, netns, run, traffic, wait_until
 from dovelab.capture import Capture
 from dovelab.spec import both_underlays, three_hosts
 
@@ -61,6 +61,7 @@ class Ground:
     def _restore(self):
         self.host.kill_doved()
         self.host.start()
+        self.host.wait_ports()
         wait_until("the walls stand again", lambda: wall_state(self.host) == self.before)
         self.standing = True
 
@@ -78,12 +79,16 @@ def wall_state(host):
                     for family in ("inet", "bridge", "arp")}
 
 
-def settle():
-    time.sleep(0.3)
-
-
 def stands(wall):
     return wall == "wall"
+
+
+def settle(wall="wall", came=lambda: True):
+    """A moment for what must not come; without the wall until it came."""
+    if stands(wall):
+        time.sleep(0.3)
+    else:
+        give_time(came)
 
 
 WALL_OR_CONTROL = pytest.mark.parametrize("wall", ["wall", "control"])
@@ -120,8 +125,10 @@ def listener(host, family):
     service.bind(("", 7777))
     service.setblocking(False)
 
+    count = 0
+
     def received():
-        count = 0
+        nonlocal count
         with contextlib.suppress(BlockingIOError):
             while True:
                 service.recv(4096)
@@ -149,7 +156,7 @@ def test_no_address_of_the_host_is_reached_by_the_bridges_mac(lab, wall, target)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with listener(host, family) as received:
         to_bridge_mac(lab, guest, address)
-        settle()
+        settle(wall, received)
         check(wall, received())
 
 
@@ -157,15 +164,18 @@ def test_no_address_of_the_host_is_reached_by_the_bridges_mac(lab, wall, target)
 @WALL_OR_CONTROL
 def test_the_host_answers_no_arp_of_a_guest(lab, wall):
     host, guest = lab.hosts["h1"], lab.guests["red1"]
+
+    def answers():
+        read = [frames.read_arp(f.data) or (0,) for f in seen.at(guest.name)]
+        return sum(arp[0] == 2 and arp[2] == INSIDE for arp in read)
+
     with Capture.of_guests([guest]) as seen:
         request = frames.arp_request(guest.mac, guest.ipv4, INSIDE)
         # To the bridge's MAC: a broadcast one may be answered for other reasons, or eaten.
         bridge = host.mac_of(f"dvbr{guest.vni}")
         guest.send_frames([request, frames.mac_bytes(bridge) + request[6:]], interval=0.01)
-        settle()
-        answers = [f for f in seen.at(guest.name) if (frames.read_arp(f.data) or (0,))[0] == 2
-                   and frames.read_arp(f.data)[2] == INSIDE]
-    check(wall, len(answers))
+        settle(wall, answers)
+    check(wall, answers())
 
 
 @pytest.mark.usefixtures("br_netfilter")
@@ -205,7 +215,7 @@ def test_no_guest_injects_vxlan_by_the_bridges_mac(lab, wall, victim):
     with Capture.of_guests([victim]) as seen:
         to_bridge_mac(lab, guest, victim.host.vtep, frames.vxlan(victim.vni, inner),
                       frames.VXLAN_PORT, source)
-        settle()
+        settle(wall, lambda: seen.count(victim.name, b"<injected>"))
     check(wall, seen.count(victim.name, b"<injected>"))
 
 
@@ -244,7 +254,7 @@ def test_no_local_user_injects_into_the_tunnel(lab, wall, victim):
     host, victim = lab.hosts["h1"], lab.guests[victim]
     with Capture.of_guests([victim]) as seen:
         said = send_as_nobody(host, victim.host.vtep, injected(lab, victim, b"<by a user>"))
-        settle()
+        settle(wall, lambda: seen.count(victim.name, b"<by a user>"))
     check(wall, seen.count(victim.name, b"<by a user>"))
     assert ("sent" in said) == (not stands(wall)), said
 
@@ -270,10 +280,7 @@ def test_no_local_user_injects_into_the_punt(lab, wall):
     assert traffic.ping(lab.guests["red1"], victim.ipv4, 1).lost == 0
     with Capture.of_guests([victim]) as seen:
         said = send_as_nobody(host, punt_address(host), injected(lab, victim, b"<into the punt>"))
-        if stands(wall):
-            settle()
-        else:
-            wait_until("it comes through", lambda: seen.count(victim.name, b"<into the punt>"))
+        settle(wall, lambda: seen.count(victim.name, b"<into the punt>"))
     check(wall, seen.count(victim.name, b"<into the punt>"))
     assert ("sent" in said) == (not stands(wall)), said
 
@@ -299,7 +306,7 @@ def send_unknown(guest):
 def take_away(host, vni, guard):
     """One of the things that keep a punted frame on this host."""
     if guard == "nft":
-        run("nft", "flush", "ruleset", netns=host.netns)
+        host.flush_walls("ruleset")
     elif guard == "unreachable":
         shown = json.loads(host.ip("-j", family(host), "route", "show", "type", "unreachable").out)
         assert shown, "no unreachable route behind the punt"
@@ -332,7 +339,7 @@ def test_no_guest_frame_leaves_by_the_default_route(lab, without, leaks_out):
         host.ip("address", "flush", "dev", "dvpunt")
         with Capture.of_hosts([host]) as seen:
             send_unknown(guest)
-            settle()
+            settle("control" if leaks_out else "wall", lambda: leaks(seen, host, lab))
         count = leaks(seen, host, lab)
         assert (count > 0) == leaks_out, f"{count} frames left"
     finally:
@@ -343,6 +350,8 @@ def test_no_guest_frame_leaves_by_the_default_route(lab, without, leaks_out):
 def assert_served(lab, guest):
     """After a restart everything is as doved wants it, whatever was done to it."""
     peer = lab.guests["red1"]
+    guest.host.wait_ports()
+    guest.wait_forwarding()
     for a, b in ((peer, guest), (guest, peer)):
         cold.make_cold(a, b)
         result = traffic.ping(a, b.ipv4, 3)
