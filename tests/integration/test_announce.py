@@ -152,7 +152,7 @@ def test_nobody_takes_another_guests_address(lab, form, victim):
 @pytest.mark.usefixtures("br_netfilter")
 def test_a_duplicate_on_another_host_is_noticed(lab):
     red1, owner = lab.guests["red1"], lab.guests["red3"]
-    probe = red1.run("arping", "-D", "-q", "-c", "3", "-w", "2", "-I", "eth0", owner.ipv4,
+    probe = red1.run("arping", "-D", "-q", "-c", "10", "-w", "10", "-I", "eth0", owner.ipv4,
                      check=False)
     assert probe.code == 1
     # One probe, and a second for its answer, is little where a whole machine may stand still.

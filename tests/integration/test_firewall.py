@@ -74,7 +74,7 @@ def firewalled(lab, request):
     try:
         host.kill_doved()
         host.start()
-        wait_until("doved says so", lambda: len(notes(host)) == count, 5)
+        wait_until("doved says so", lambda: len(notes(host)) == count, 20)
         yield host, owner
     finally:
         shell(host, *removal)
@@ -97,14 +97,14 @@ def test_it_is_named_with_what_helps_and_that_helps(lab, firewalled):
     assert pings(lab, host) != [True, True], "it was not in the way at all"
     sysctls, rules = said(host)
     shell(host, *rules)
-    assert pings(lab, host) == [True, True], rules
+    wait_until(f"it passes by {rules}", lambda: pings(lab, host) == [True, True], 20)
 
 
 def test_the_sysctl_helps(lab, firewalled):
     host, _ = firewalled
     assert pings(lab, host) != [True, True]
     shell(host, *said(host)[0])
-    assert pings(lab, host) == [True, True]
+    wait_until("it passes", lambda: pings(lab, host) == [True, True], 20)
 
 
 def test_nobody_is_blamed_where_nothing_is_in_the_way(lab):

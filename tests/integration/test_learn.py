@@ -47,6 +47,13 @@ def endpoints(lab):
             if row["dynamic"]}
 
 
+def wait_learned(lab, mac, ips):
+    """Until it is an endpoint that has these addresses; returns that."""
+    wait_until(f"{mac} is learned with {ips}", lambda: set(ips) <= set(
+        endpoints(lab).get(mac, {}).get("ips", [])), 5)
+    return endpoints(lab)[mac]
+
+
 def counted(guest, device=None):
     port = guest.host.show("-s", "port", "show", device or guest.port)[0]
     return port["counters"]
@@ -82,7 +89,7 @@ def test_whoever_speaks_is_reached_from_everywhere(lab, one, other):
     answers(lab, one, other)
     for name in (one, other):
         if not lab.guests[name].registered:
-            row = endpoints(lab)[lab.guests[name].mac]
+            row = wait_learned(lab, lab.guests[name].mac, lab.guests[name].ips)
             assert sorted(row["ips"]) == sorted(lab.guests[name].ips)
             assert (row["host"], row["state"]) == (lab.guests[name].host.name, "active")
 
@@ -145,9 +152,11 @@ class Nested:
     def __exit__(self, *_):
         run("ip", "netns", "del", self.netns)
 
+    def run(self, *words, **options):
+        return run(*words, netns=self.netns, **options)
+
     def ping(self, address):
-        return run("ping", "-n", "-c", 3, "-i", "0.05", "-W", 3, address, netns=self.netns,
-                   check=False)
+        return traffic.ping(self, address, 3, 0.05, 5)
 
 
 @pytest.mark.usefixtures("br_netfilter")
@@ -158,10 +167,10 @@ def test_several_guests_behind_one_port(lab, outer):
     with Nested(outside, next(NESTED)) as one, Nested(outside, next(NESTED)) as two:
         for nested in (one, two):
             for ip in (lab.guests["known"].ipv4, lab.guests["known"].ipv6, lab.guests["b"].ipv4):
-                done = nested.ping(ip)
-                assert " 0% packet loss" in done.out, done
-            row = endpoints(lab)[nested.mac]
-            assert set(row["ips"]) >= {nested.ips[0]} and row["host"] == outside.host.name
+                result = nested.ping(ip)
+                assert result.lost == 0, result
+            row = wait_learned(lab, nested.mac, nested.ips[:1])
+            assert row["host"] == outside.host.name
         answered = traffic.ping(lab.guests["known"], one.ips[0], 3)
         assert answered.lost == 0, answered
         assert outside.host.show("port", "show", outside.port)[0]["learned"] >= 2
@@ -175,8 +184,9 @@ def test_a_dhcp_client_loses_not_even_its_first_word(lab):
     packet = frames.udp_packet("0.0.0.0", "255.255.255.255", 68, 67, discover)
     rarp = frames.ethernet(frames.BROADCAST, MAC.format(0x42), frames.ETH_RARP,
                            b"<rarp>".ljust(46, b"\0"))
+    asking = frames.ethernet(frames.BROADCAST, client, frames.ETH_IPV4, packet)
     with Capture.of_guests([c, known]) as seen:
-        a.send_frames([frames.ethernet(frames.BROADCAST, client, frames.ETH_IPV4, packet), rarp])
+        a.send_frames([asking, rarp])
         for tag in (b"<discover>", b"<rarp>"):
             wait_until(f"{tag} is there", lambda: seen.count("c", tag) and seen.count("known", tag), 5)
         time.sleep(0.3)
@@ -185,6 +195,8 @@ def test_a_dhcp_client_loses_not_even_its_first_word(lab):
     answer = frames.ethernet(client, known.mac, frames.ETH_IPV4,
                              frames.udp_packet(known.ipv4, "10.1.0.90", 7, 7, offer))
     with Capture.of_guests([a]) as seen:
+        a.send_frames([asking])  # it may have been silent for too long
+        wait_until("it is learned", lambda: client in endpoints(lab), 5)
         known.send_frames([answer])
         wait_until("the answer is there", lambda: seen.count("a", b"<offer>"), 5)
 
@@ -237,7 +249,7 @@ def test_what_is_registered_is_nobody_elses(lab):
             came = [f for f in seen.at(other) if f.data[:len(frame)] == frame]
             assert not came, f"{name} reached {other}"
     assert [f for f in seen.at("c") if f.data[:len(own)] == own], "control"
-    assert counted(a)["learn_refused"] - before >= 5
+    wait_until("they are counted", lambda: counted(a)["learn_refused"] - before >= 5, 5)
     assert counted(a)["unknown_dropped"] > 0
     row = lab.show("endpoint", "show", "known")[0]
     assert (row["host"], sorted(row["ips"]), row["dynamic"]) == ("h3", sorted(known.ips), False)
@@ -342,8 +354,9 @@ def test_a_nested_guest_that_moves_is_reached_from_its_former_host(lab, number, 
     guests = lab.guests
     for outer in (first, then):
         with Nested(guests[outer], number) as nested:
-            wait_until(f"it is behind {outer}", lambda: nested.ping(guests["known"].ipv4).code == 0)
-            assert endpoints(lab)[nested.mac]["host"] == guests[outer].host.name
+            wait_until(f"it is behind {outer}", lambda: nested.ping(guests["known"].ipv4).times)
+            wait_until("the controller knows", lambda: endpoints(lab).get(nested.mac, {}).get(
+                "host") == guests[outer].host.name, 5)
             wait_until(f"{left_behind} reaches it there", lambda: traffic.ping(
                 guests[left_behind], nested.ips[0], 1, wait=1).lost == 0)
 
@@ -377,8 +390,14 @@ def test_addresses_of_one_guest_are_bounded(lab, outer):
     assert passing(outside, aside, mac, spoken, expected) == expected
     asker, unknown = lab.guests["known"], next(ip for ip in spoken if ip not in known)
     assert traffic.ping(asker, unknown, 1, wait=0.5).lost == 1
-    wait_until("one that is known is led to it", lambda: traffic.ping(
-        asker, known[0], 1, wait=0.5) and asker.neighbours().get(known[0]) == mac, 5)
+
+    def led():
+        """By an answer: what is announced changes only what is there."""
+        asker.ip("neigh", "del", known[0], "dev", "eth0", check=False)
+        outside.send_frames([frames.gratuitous_arp(mac, known[0])])  # or it leaves by silence
+        traffic.ping(asker, known[0], 1, wait=0.5)
+        return asker.neighbours().get(known[0]) == mac
+    wait_until("one that is known is led to it", led, 5)
     assert unknown not in asker.neighbours()
     result = running.stop()
     assert result.lost == 0 and result.sent > 50, result

@@ -135,8 +135,8 @@ def test_an_endpoint_taken_by_another_host_is_lost_at_the_old(lab):
     try:
         meet(lab, there)
         assert lab.show("endpoint", "show", "red3")[0]["host"] == new.name
-        port = next(p for p in old.show("port", "show") if p["dev"] == here.port)
-        assert port["state"] == "lost"
+        wait_until("the old port is lost", lambda: old.show(
+            "port", "show", here.port)[0]["state"] == "lost")
         here.unplug()  # the old host's late word changes nothing
         assert lab.show("endpoint", "show", "red3")[0]["host"] == new.name
         meet(lab, there)

@@ -45,8 +45,11 @@ def make_punted(a, b):
         for ip in (b.ipv4, b.ipv6):
             a.ip("neigh", "replace", ip, "lladdr", b.mac, "dev", "eth0", "nud", "reachable")
     routed = b.addresses() if a.network != b.network else []
-    cold.remove_entries(a.host, a.vni, {b.mac}, set(routed))
-    wait_until("there is no entry", lambda: not a.host.remote_fdb(a.vni, b.mac), 2)
+
+    def removed():
+        cold.remove_entries(a.host, a.vni, {b.mac}, set(routed))
+        return not a.host.remote_fdb(a.vni, b.mac)
+    wait_until("there is no entry", removed, 5)
 
 
 def length_at(lab, edge):

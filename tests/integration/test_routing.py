@@ -76,7 +76,7 @@ def test_every_pair_of_networks_routes_from_cold_without_loss(lab, figures, fami
         cold.forget_everything(lab)
         assert_nothing_installed(lab)
         ways = [pair[::-1] if turn % 2 else pair for pair in this]
-        results = all_at_once([(traffic.ping, a, address(b, family), 3, 0.05) for a, b in ways])
+        results = all_at_once([(traffic.ping, a, address(b, family), 3, 0.05, 5) for a, b in ways])
         pairs += len(ways)
         for (a, b), result in zip(ways, results):
             if result.lost or result.sent != 3:
@@ -123,7 +123,7 @@ def test_the_gateway_answers_pings_at_once(lab, family):
     results = []
     for guest in of(lab, "red")[:4]:
         guest.flush_neighbours()
-        result = traffic.ping(guest, guest.gateways[family], 3, 0.05, 1)
+        result = traffic.ping(guest, guest.gateways[family], 3, 0.05, 5)
         assert result.lost == 0, f"{guest.name}: {result}"
         results.append(result.first)
     assert min(results) < 50  # nobody was asked, nothing was waited for
@@ -220,5 +220,5 @@ def test_a_router_that_somebody_takes_away_comes_back(lab):
     a = lab.guests["red-a1"]
     router = a.host.router_mac(a.vni)
     run("bridge", "-n", a.host.netns, "fdb", "del", router, "dev", f"dvx{a.vni}")
-    wait_until("the router is back", lambda: a.host.router_mac(a.vni) == router, 3)
+    wait_until("the router is back", lambda: a.host.router_mac(a.vni) == router, 20)
     assert traffic.ping(a, lab.guests["red-b2"].ipv4, 2).lost == 0

@@ -74,6 +74,7 @@ def test_a_deleted_endpoint_is_nowhere(lab, extra):
         lab.dovectl("endpoint", "add", "extra", "network", "red-a", "mac", extra.mac, "ip",
                     extra.ipv4)
         extra.host.dovectl("-wait", *extra.port_add())
+        extra.wait_forwarding()
         talker.flush_neighbours()
 
 
@@ -110,14 +111,16 @@ def test_a_port_that_moves_is_left_at_once_and_found_at_once(lab, extra):
     talker = lab.guests["red-a1"]
     for target in ("h3", "h2", "h1", "h2"):
         assert once(talker, extra.ipv4, 5)
-        extra.host.dovectl("-wait", "port", "del", extra.port)
+        extra.host.dovectl("-wait=60", "port", "del", extra.port)
         assert entries(talker.host, extra.vni, extra.mac, extra.ips) == []
         extra.drop_device()
         host = extra.host = lab.hosts[target]
         extra._make_device(host)
-        host.dovectl("-wait", *extra.port_add())
+        host.dovectl("-wait=60", *extra.port_add())
         extra._configure()
-        assert once(talker, extra.ipv4, 5), target
+        assert once(talker, extra.ipv4, 5), (
+            target, host.bridge_link(extra.port), talker.neighbours(),
+            entries(talker.host, extra.vni, extra.mac, extra.ips))
         where = {row["dst"] for row in talker.host.remote_fdb(extra.vni, extra.mac)}
         assert where <= {host.vtep} - {talker.host.vtep}
 
@@ -160,7 +163,7 @@ def test_a_doved_that_does_nothing_is_named_and_is_right_when_it_goes_on(lab, st
     started = time.monotonic()
     lab.dovectl("-wait", "endpoint", "set", "blue3", "ip", "10.1.0.33")  # not its business
     lab.dovectl("-wait", "endpoint", "set", "blue3", "ip", "10.1.0.11")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15  # for h2 it would be 20
     os.kill(stopped, signal.SIGCONT)
     assert deny(lab, "-wait=60").code == 0
     assert not once(b, a.ipv4, 0.3)
