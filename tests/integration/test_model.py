@@ -10,7 +10,7 @@ import pytest
 
 from dovemodel import Runner, controls, description
 
-SEEDS = range(1, 6)
+SEEDS = range(1, 4)
 STEPS = 2
 LAB = description(replicate=True)
 
