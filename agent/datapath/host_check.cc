@@ -70,7 +70,7 @@ Status check_device_kinds() {
 }
 
 Result<netlink::FileDescriptor> lock_namespace() {
-  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM, 0);  // without SOCK_CLOEXEC
   if (fd < 0) return Error{ErrorCode::kSystem, fmt::format("socket: {}", strerror(errno)), errno};
   netlink::FileDescriptor lock{fd};
   sockaddr_un address{};

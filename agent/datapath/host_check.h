@@ -15,7 +15,8 @@ Status check_capabilities();
 Status check_device_kinds();
 
 // Holds this network namespace for one doved as long as it exists. kConflict when another has it,
-// and does not let go of it in two seconds.
+// and does not let go of it in two seconds. An nft(8) that is under way holds it too, and outlives
+// a doved that is killed: the next one begins when nothing of the former one's can come behind it.
 Result<netlink::FileDescriptor> lock_namespace();
 
 }  // namespace dove::agent

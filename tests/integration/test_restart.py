@@ -1,6 +1,8 @@
 """Programs that are killed: what is in use loses nothing, and what was confirmed is there."""
 import json
+import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -57,6 +59,26 @@ def test_an_ended_doved_loses_nothing_that_is_in_use(lab, end):
     assert losses(running) == {}
     assert before <= after, f"gone: {before - after}"
     assert len(host.show("port", "show")) == 4
+
+
+def test_what_a_killed_doved_had_begun_does_not_come_behind_the_next_one(lab):
+    """Its nft goes on without it: the next one begins when that has ended."""
+    host = lab.hosts["h1"]
+    slow, flag = host.dir / "slow" / "nft", host.dir / "slow" / "is-slow"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\n[ -e {flag} ] && sleep 1.3\nexec {shutil.which("nft")} "$@"\n')
+    slow.chmod(0o755)
+    host.kill_doved()
+    host.start(environment={"PATH": f"{slow.parent}:{os.environ['PATH']}"})
+    host.wait_ports()
+    flag.touch()
+    run("nft", "flush", "chain", "inet", "dove", "input", netns=host.netns)
+    wait_until("doved makes it again", lambda: "sleep" in host.programs(), 5)
+    host.kill_doved()
+    assert "sleep" in host.programs(), "control: it goes on"
+    host.start()
+    assert "sleep" not in host.programs()
+    warm(lab)
 
 
 class Monitor:

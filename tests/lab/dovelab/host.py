@@ -81,10 +81,11 @@ class Host:
 
     def flush_walls(self, *what):
         """By `nft flush`, while no doved runs: behind what an nft that it left has done."""
-        wait_until(f"no nft runs on {self.name}", lambda: "nft" not in self._programs())
+        wait_until(f"no nft runs on {self.name}", lambda: "nft" not in self.programs())
         run("nft", "flush", *what, netns=self.netns)
 
-    def _programs(self):
+    def programs(self):
+        """The names of those that run in its namespace."""
         for pid in run("ip", "netns", "pids", self.netns).out.split():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 yield Path(f"/proc/{pid}/comm").read_text().strip()
