@@ -21,7 +21,7 @@ results=$PWD/build/results
 rm -rf "$results"
 mkdir -p "$results"
 export DOVE_LAB_LOGS=$results/lab
-export ASAN_OPTIONS=allow_addr2line=1  # lines in stacks, where there is no llvm-symbolizer
+export ASAN_OPTIONS=allow_addr2line=1  # lines in stacks ("all"), where there is no llvm-symbolizer
 reports=()
 started=$SECONDS
 

@@ -36,8 +36,9 @@ Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options, std::set
                                             NftRunner::Executor executor) {
   const auto text = base_ruleset(options) + policy_base() +
                     known_vteps(options, VtepChange{{vteps.begin(), vteps.end()}, {}});
-  if (auto raised = run_nft(NftCall::transaction(text)); !raised) return raised.error();
-  const bool untracked = run_nft(NftCall::transaction(untracked_ruleset(options))).ok();
+  const bool untracked = run_nft(NftCall::transaction(text + untracked_ruleset(options))).ok();
+  if (!untracked)  // a kernel that tracks no connections
+    if (auto raised = run_nft(NftCall::transaction(text)); !raised) return raised.error();
   const auto listing = run_nft({{"-j", "list", "map", "bridge", "dove", "walled"}, {}});
   if (!listing) return listing.error();
   auto ports = parse_ports(*listing);
