@@ -71,11 +71,12 @@ Planned plan_host(const HostDel& del, const Surroundings& around, Draft& draft) 
 }
 
 Result<HostId> plan_registration(const Registration& host, Draft& draft) {
-  if (auto status = check_vtep(host, draft.state()); !status) return status.error();
   const auto* present = draft.state().host(host.name);
+  if (present != nullptr && present->vtep == host.vtep) return present->id;
+  if (auto status = check_vtep(host, draft.state()); !status) return status.error();
   if (present != nullptr) {
     const auto id = present->id;
-    if (present->vtep != host.vtep) draft.put(Host{host.name, id, host.vtep});
+    draft.put(Host{host.name, id, host.vtep});
     return id;
   }
   const auto id = draft.state().last_host_id() + 1;

@@ -40,11 +40,13 @@ def failed(path):
 
 
 def passed_again(path):
-    """The tests that passed in the other run, of modules of which every one did."""
+    """The tests that passed in the other run, of modules of which every one did. Errors are no
+    matter of time: a program that crashed, or what a sanitizer said."""
     again = path.removesuffix(".xml") + "-again.xml"
     if not os.path.exists(again) or len(failed(path)) > MOST_UNSTEADY:
         return set()
-    wrong = {case.get("classname") for case in failed(again)}
+    wrong = {case.get("classname") for case in failed(again)
+             + [case for case in failed(path) if case.find("error") is not None]}
     return {(case.get("classname"), case.get("name")) for case in cases(again)
             if case.get("classname") not in wrong and outcome(case) == "passed"}
 

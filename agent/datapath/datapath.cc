@@ -124,6 +124,7 @@ Datapath::State::State(asio::io_context& loop, const DatapathOptions& wanted,
       removal_timer{loop},
       reconcile_timer{loop},
       punt_timer{loop},
+      devices_timer{loop},
       walls_timer{loop},
       mtu_timer{loop},
       query_timer{loop},
@@ -264,12 +265,17 @@ Status Datapath::State::remake_network(Vni vni) {
   const auto lost = parts.programmer.move_network(vni, added->link.vxlan);
   for (const auto& key : lost.fdb) listener.on_fdb_gone(key);
   for (const auto& key : lost.neighbours) listener.on_neighbour_gone(key);
-  if (auto status = set_punt(vni); !status) return status;
+  Status outcome = set_punt(vni);
   if (auto status = set_router(vni); !status) trouble(status.error().message);
-  for (auto& [name, port] : ports)
-    if (port.shown.present && port.shown.guest.vni == vni)
-      if (auto status = bring_up(port); !status) return status;
-  return {};
+  for (auto& [name, port] : ports) {
+    if (port.shown.guest.vni != vni) continue;
+    if (port.shown.present) {
+      if (auto status = bring_up(port); !status && outcome) outcome = status;
+    } else if (port.ready && links->find(name)) {  // it came while there was no bridge
+      port_returned(port);
+    }
+  }
+  return outcome;
 }
 
 void Datapath::remove_network(Vni vni) {
@@ -278,6 +284,7 @@ void Datapath::remove_network(Vni vni) {
   state_->parts.walls->remove_network(vni, state_->report_trouble());
   state_->routers.erase(vni);
   state_->adopted.erase(vni);
+  state_->devices_put_back.erase(vni);
   state_->devices.remove_later(vni, Clock::now());
   state_->schedule_removal();
 }
@@ -458,6 +465,7 @@ void Datapath::State::shut_down() {
   removal_timer.cancel();
   reconcile_timer.cancel();
   punt_timer.cancel();
+  devices_timer.cancel();
   walls_timer.cancel();
   mtu_timer.cancel();
   query_timer.cancel();

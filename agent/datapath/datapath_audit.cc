@@ -392,7 +392,7 @@ void Datapath::State::on_change(const netlink::PortChanged& change) {
   if (Port* const port = port_by_index(change.index)) return put_back(*port);
   const auto vni = devices.network(change.index);
   if (!vni || !has_devices(*vni)) return;
-  if (was_just_put_back(*vni)) return look_at_devices(*vni);
+  if (was_just_put_back(*vni)) return look_at_devices_later(*vni);
   const auto corrected = devices.correct(change.index);
   if (!corrected) return trouble(corrected.error().message);
   if (*corrected)

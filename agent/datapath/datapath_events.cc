@@ -139,7 +139,10 @@ void Datapath::State::on_change(const netlink::LinkChanged& change) {
 }
 
 void Datapath::State::overlay_changed(Vni vni, const netlink::Link& link) {
-  if (was_just_put_back(vni)) return look_at_devices(vni);
+  if (was_just_put_back(vni)) {
+    if (!link.up) query_network(vni);
+    return look_at_devices_later(vni);
+  }
   if (devices.is_spoilt(vni)) return overlay_spoilt(vni);
   const auto corrected = devices.correct(link.index);
   if (!corrected && has_devices(vni)) trouble(corrected.error().message);
@@ -149,14 +152,39 @@ void Datapath::State::overlay_changed(Vni vni, const netlink::Link& link) {
   if (put_back || !link.up) query_network(vni);
 }
 
-// What else is done to its devices so soon afterwards is found by the audit: somebody who answers
-// each change with one of his own would have us do nothing else.
-bool Datapath::State::was_just_put_back(Vni vni) {
-  return Clock::now() - suspicions[vni].put_back < kPutBackPause;
+// What else is done to its devices so soon afterwards waits: somebody who answers each change with
+// one of his own would have us do nothing else.
+bool Datapath::State::was_just_put_back(Vni vni) const {
+  const auto last = devices_put_back.find(vni);
+  return last != devices_put_back.end() && Clock::now() - last->second < kPutBackPause;
 }
 
-void Datapath::State::look_at_devices(Vni vni) {
-  if (!suspicions[vni].due && !devices.differences(vni).empty()) suspect(vni);
+void Datapath::State::look_at_devices_later(Vni vni) {
+  devices_due.insert(vni);
+  auto first = TimePoint::max();
+  for (const Vni due : devices_due) first = std::min(first, devices_put_back[due] + kPutBackPause);
+  at(devices_timer, first, &State::look_at_due_devices);
+}
+
+void Datapath::State::look_at_due_devices() {
+  for (const Vni vni : std::exchange(devices_due, {})) {
+    if (was_just_put_back(vni))
+      look_at_devices_later(vni);
+    else
+      put_devices_right(vni);
+  }
+  listener.on_turn_end();
+}
+
+void Datapath::State::put_devices_right(Vni vni) {
+  if (!parts.programmer.has(vni)) return;
+  if (!has_devices(vni)) return overlay_gone(vni);
+  if (devices.is_spoilt(vni)) return overlay_spoilt(vni);
+  const auto found = devices.differences(vni);
+  if (found.empty()) return;
+  if (auto status = devices.mend(vni); !status) trouble(status.error().message);
+  put_right(vni, fmt::format("{} by somebody else's doing: put right", found.front().what));
+  query_network(vni);
 }
 
 // It goes; the word of that has it made again with its own name.
@@ -202,7 +230,7 @@ bool Datapath::State::has_devices(Vni vni) const {
 void Datapath::State::overlay_gone(Vni vni) {
   if (!parts.programmer.has(vni)) return;  // our own removal
   if (has_devices(vni)) return;
-  if (was_just_put_back(vni)) return suspect(vni);
+  if (was_just_put_back(vni)) return look_at_devices_later(vni);
   put_right(vni, fmt::format("a device of network {} was removed by somebody else: made again",
                              vni.value()));
   if (auto status = remake_network(vni); !status) trouble(status.error().message);
@@ -248,32 +276,38 @@ bool Datapath::State::punt_is_gone() {
 void Datapath::State::remake_punt() {
   if (punt_reader) {
     punted_before = punt_counters();
-    put_right(fmt::format("{} was removed by somebody else: made again", kPuntDevice));
+    put_right(fmt::format("{} was removed by somebody else: it is made again", kPuntDevice));
   }
-  punt_watcher.reset();
-  punt_reader.reset();
+  drop_punt();
   const auto now = Clock::now();
-  if (now - punt_put_back < kPutBackPause) {
+  if (now - punt_remade < kPutBackPause) {
     punt_problem = fmt::format("{} is removed again and again by somebody else", kPuntDevice);
-    return at(punt_timer, punt_put_back + kPutBackPause, &State::look_at_punt);
+    return at(punt_timer, punt_remade + kPutBackPause, &State::look_at_punt);
   }
-  punt_put_back = now;
+  punt_remade = now;
   const auto opened = open_punt();
   punt_problem = opened ? std::string{} : opened.error().message;
   if (opened) return watch_punt();
+  drop_punt();
   trouble(punt_problem);
   at(punt_timer, Clock::now() + kPutBackPause, &State::look_at_punt);
 }
 
-// `parts.punt` is empty only between a removal and the next success.
-Status Datapath::State::open_punt() {
+// Between a removal and the next success there is none: nothing of the former one is used.
+void Datapath::State::drop_punt() {
+  punt_watcher.reset();
+  punt_reader.reset();
   parts.punt.reset();
+}
+
+Status Datapath::State::open_punt() {
   auto punt = PuntDevice::open(*links, parts.query, punt_prefix(), mtu.smallest);
   if (!punt) return punt.error();
   parts.punt.emplace(std::move(*punt));
   punt_reader.emplace(parts.punt->tun(), options.local.address.family(), mtu.smallest);
   for (const Vni vni : devices.networks())
-    if (auto set = set_punt(vni); !set) return set;
+    if (parts.programmer.has(vni))  // or it waits to be removed
+      if (auto set = set_punt(vni); !set) return set;
   for (const auto& [vni, router] : routers)
     if (auto set = set_router(vni); !set) trouble(set.error().message);  // of no other's concern
   return {};
@@ -324,7 +358,7 @@ void Datapath::State::put_right(const std::string& what) {
 }
 
 void Datapath::State::put_right(Vni vni, const std::string& what) {
-  suspicions[vni].put_back = Clock::now();
+  devices_put_back.insert_or_assign(vni, Clock::now());
   put_right(what);
 }
 

@@ -17,6 +17,7 @@
 #include "agent/datapath/datapath.h"
 #include "agent/datapath/guest_log.h"
 #include "agent/datapath/guest_port.h"
+#include "agent/datapath/host_check.h"
 #include "agent/datapath/overlay_devices.h"
 #include "agent/datapath/path_prober.h"
 #include "agent/datapath/programmer.h"
@@ -46,7 +47,7 @@ TooLong too_long(const IpAddress& vtep, std::uint32_t underlay_mtu,
 struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   // The parts that open() makes, in the order in which each needs those before it.
   struct Parts {
-    netlink::FileDescriptor lock;
+    NamespaceLock lock;
     netlink::Query query;
     Underlay underlay;
     std::unique_ptr<Walls> walls;
@@ -135,6 +136,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void watch_punt();
   void remake_punt();
   Status open_punt();
+  void drop_punt();
   void punt_changed();
   void look_at_punt();
   PuntReader::Counters punt_counters() const;
@@ -173,7 +175,6 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
     bool due = false;
     bool under_way = false;
     TimePoint next{};
-    TimePoint put_back{};  // when a foreign hand's doing at the devices was last undone
   };
   static void mark_mended(std::vector<Difference>& before, const std::vector<Difference>& after,
                           const Status& mended);
@@ -214,8 +215,10 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void take_notes(std::vector<std::string> found);
   void put_right(const std::string& what);  // counts it, too
   void put_right(Vni vni, const std::string& what);
-  bool was_just_put_back(Vni vni);
-  void look_at_devices(Vni vni);
+  bool was_just_put_back(Vni vni) const;
+  void look_at_devices_later(Vni vni);
+  void look_at_due_devices();
+  void put_devices_right(Vni vni);
   void trouble(const std::string& what);
   Done report_trouble();
 
@@ -291,7 +294,10 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   asio::steady_timer removal_timer;
   asio::steady_timer reconcile_timer;
   asio::steady_timer punt_timer;
-  TimePoint punt_put_back{};
+  TimePoint punt_remade{}, punt_put_back{};
+  asio::steady_timer devices_timer;
+  std::map<Vni, TimePoint> devices_put_back;  // when a foreign hand's doing was last undone
+  std::set<Vni> devices_due;                  // to be looked at when they may be put back again
   asio::steady_timer walls_timer;
   asio::steady_timer mtu_timer;
   bool mtu_check_due = false;

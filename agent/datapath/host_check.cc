@@ -23,9 +23,11 @@ namespace {
 using namespace std::chrono_literals;
 
 // Abstract names belong to the network namespace.
-constexpr std::string_view kLockName{"\0dove/datapath", 14};
+constexpr std::string_view kLockName{"\0dove/datapath", 14}, kNftLockName{"\0dove/nft", 9};
 // Of a doved that was killed while it started nft, the new process has the lock until it is nft.
 constexpr auto kLockPatience = 2000ms, kLockPause = 20ms;
+// For the walls of some thousand ports, on a slow machine.
+constexpr auto kNftPatience = 30000ms;
 
 Status check_kind(netlink::Batch& batch, const char* kind) {
   // A kind alone, without what it requires: refused for that by a kernel that has it, and for the
@@ -42,6 +44,23 @@ Status check_kind(netlink::Batch& batch, const char* kind) {
   return Error{ErrorCode::kSystem,
                fmt::format("this kernel has no {0} devices: load or build the module {0}", kind),
                error.value()};
+}
+
+// kConflict when it does not come free in that time.
+Result<netlink::FileDescriptor> lock(std::string_view name, int flags,
+                                     std::chrono::milliseconds patience, const char* held) {
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | flags, 0);
+  if (fd < 0) return Error{ErrorCode::kSystem, fmt::format("socket: {}", strerror(errno)), errno};
+  netlink::FileDescriptor lock{fd};
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, name.data(), name.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  for (auto waited = 0ms; waited <= patience; waited += kLockPause) {
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return lock;
+    std::this_thread::sleep_for(kLockPause);
+  }
+  return Error{ErrorCode::kConflict, held, errno};
 }
 
 }  // namespace
@@ -69,19 +88,14 @@ Status check_device_kinds() {
   return {};
 }
 
-Result<netlink::FileDescriptor> lock_namespace() {
-  const int fd = ::socket(AF_UNIX, SOCK_DGRAM, 0);  // without SOCK_CLOEXEC
-  if (fd < 0) return Error{ErrorCode::kSystem, fmt::format("socket: {}", strerror(errno)), errno};
-  netlink::FileDescriptor lock{fd};
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, kLockName.data(), kLockName.size());
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + kLockName.size());
-  for (auto waited = 0ms; waited <= kLockPatience; waited += kLockPause) {
-    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return lock;
-    std::this_thread::sleep_for(kLockPause);
-  }
-  return Error{ErrorCode::kConflict, "another doved runs in this network namespace", errno};
+Result<NamespaceLock> lock_namespace() {
+  auto doved =
+      lock(kLockName, SOCK_CLOEXEC, kLockPatience, "another doved runs in this network namespace");
+  if (!doved) return doved.error();
+  auto nft = lock(kNftLockName, 0, kNftPatience,
+                  "an nft that a former doved left behind in this network namespace does not end");
+  if (!nft) return nft.error();
+  return NamespaceLock{std::move(*doved), std::move(*nft)};
 }
 
 }  // namespace dove::agent

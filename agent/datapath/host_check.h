@@ -14,9 +14,14 @@ Status check_capabilities();
 // The kernel has VXLAN and bridge devices. No device is made.
 Status check_device_kinds();
 
-// Holds this network namespace for one doved as long as it exists. kConflict when another has it,
-// and does not let go of it in two seconds. An nft(8) that is under way holds it too, and outlives
-// a doved that is killed: the next one begins when nothing of the former one's can come behind it.
-Result<netlink::FileDescriptor> lock_namespace();
+// Holds this network namespace for one doved as long as it exists. Programs that it starts hold
+// `nft`, too: an nft(8) outlives a doved that is killed, and the next one begins when nothing of
+// the former one's can come behind it.
+struct NamespaceLock {
+  netlink::FileDescriptor doved, nft;
+};
+// kConflict when another doved has it and does not let go of it in two seconds, or such an nft in
+// half a minute.
+Result<NamespaceLock> lock_namespace();
 
 }  // namespace dove::agent

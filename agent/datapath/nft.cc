@@ -188,9 +188,17 @@ void NftRunner::carry_out_all(std::vector<Job> jobs) {
       for (auto& job : jobs) finish(job, result);
       return;
     }
-    // It has changed nothing. Whose fault it is shows when each is alone.
+    // It has changed nothing, if nft lived to say so. Whose fault it is shows when each is alone.
   }
-  for (auto& job : jobs) finish(job, carry_out(job.call));
+  for (auto& job : jobs) {
+    if (is_stopping()) return;
+    finish(job, carry_out(job.call));
+  }
+}
+
+bool NftRunner::is_stopping() {
+  const std::lock_guard lock{mutex_};
+  return stopping_;
 }
 
 void NftRunner::work() {

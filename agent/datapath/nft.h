@@ -68,6 +68,7 @@ class NftRunner {
   void carry_out_all(std::vector<Job> jobs);
   Result<std::string> carry_out(const NftCall& call);
   void finish(Job& job, Result<std::string> result);
+  bool is_stopping();
 
   Executor executor_;
   std::mutex processes_mutex_;

@@ -36,9 +36,11 @@ Result<std::unique_ptr<Walls>> Walls::raise(const WallOptions& options, std::set
                                             NftRunner::Executor executor) {
   const auto text = base_ruleset(options) + policy_base() +
                     known_vteps(options, VtepChange{{vteps.begin(), vteps.end()}, {}});
-  const bool untracked = run_nft(NftCall::transaction(text + untracked_ruleset(options))).ok();
-  if (!untracked)  // a kernel that tracks no connections
+  bool untracked = run_nft(NftCall::transaction(text + untracked_ruleset(options))).ok();
+  if (!untracked) {  // by a kernel that tracks no connections, or for a moment
     if (auto raised = run_nft(NftCall::transaction(text)); !raised) return raised.error();
+    untracked = run_nft(NftCall::transaction(untracked_ruleset(options))).ok();
+  }
   const auto listing = run_nft({{"-j", "list", "map", "bridge", "dove", "walled"}, {}});
   if (!listing) return listing.error();
   auto ports = parse_ports(*listing);

@@ -336,6 +336,32 @@ TEST_CASE("somebody who changes devices of ours again and again is answered once
   CHECK(host.until([&] { return host->problem().empty(); }));
 }
 
+TEST_CASE("a punt that goes comes back, whatever else changes meanwhile") {
+  Underlay underlay;
+  Switch host;
+  host->start();
+  take(host->add_network(vni(100)));
+  take(host->add_network(vni(101)));
+  const auto is_right = [&](const char* vxlan) {
+    return succeeds("ip link show dvpunt") && host->problem().empty() &&
+           run(std::string{"bridge fdb show dev "} + vxlan)
+                   .find("00:00:00:00:00:00 dst 169.254.77.65 via dvpunt") != std::string::npos;
+  };
+  REQUIRE(host.until([&] { return is_right("dvx101"); }));
+  host->remove_network(vni(100));  // its devices wait for somebody to use them again
+  run("ip link del dvpunt");
+  CHECK(host.until([&] { return is_right("dvx101"); }));
+  // The second time in a second it waits; so does what is new meanwhile.
+  run("ip link del dvpunt");
+  host.run_for(std::chrono::milliseconds{20});
+  CHECK_FALSE(host->problem().empty());
+  run("ip link set u0 mtu 1400");
+  take(host->add_network(vni(102)));
+  run("ip link del dvx101");
+  CHECK(host.until([&] { return is_right("dvx101") && is_right("dvx102"); }));
+  CHECK(host.until([] { return link("dvpunt").at("mtu") == 1400; }));
+}
+
 TEST_CASE(
     "a bridge that somebody removes is made again with its ports, and nothing else is complained "
     "of") {
@@ -383,7 +409,7 @@ TEST_CASE("one that ends holds the namespace a moment longer: the next one waits
   // A process that it was starting when it was killed has its descriptors until it is another
   // program.
   enter_fresh_namespace();
-  std::optional<netlink::FileDescriptor> held = *lock_namespace();
+  std::optional<NamespaceLock> held = *lock_namespace();
   std::promise<bool> taken;
   auto after = taken.get_future();
   std::thread next{[&] { taken.set_value(lock_namespace().ok()); }};  // in this namespace too

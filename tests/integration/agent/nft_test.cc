@@ -6,6 +6,9 @@
 #include <map>
 #include <numeric>
 
+#include "agent/datapath/policy_ruleset.h"
+#include "agent/datapath/ruleset.h"
+#include "agent/datapath/ruleset_audit.h"
 #include "tests/integration/agent/host.h"
 
 namespace dove::agent::test {
@@ -75,6 +78,46 @@ TEST_CASE("of transactions that gathered only those fail that nft refuses alone"
   CHECK(all.carried_out() ==
         std::map<int, bool>{{1, true}, {2, false}, {3, true}, {4, false}, {5, true}});
   CHECK(elements().find("[1, 3, 5]") != std::string::npos);
+}
+
+const WallOptions kOptions{.vtep = *IpAddress::parse("192.0.2.1")};
+
+WalledPort walled(const char* device, unsigned number, const char* address) {
+  return {device, number, vni(100), GuestIdentity{mac("02:00:00:00:00:0a"), {ip(address)}}};
+}
+
+// How the kernel's walls differ from these commands.
+std::vector<std::string> differences(const std::string& text) {
+  std::vector<std::string> all;
+  for (const std::string family : {"inet", "arp", "bridge"}) {
+    const auto listing = run(fmt::format("nft -j list table {} {}", family, kWallTable));
+    for (const auto& one : take(ruleset_differences(text, family, listing, {})))
+      all.push_back(one.what);
+  }
+  return all;
+}
+
+TEST_CASE("the number of a port that goes is the next one's, also in one transaction") {
+  enter_fresh_namespace();
+  const auto base = base_ruleset(kOptions) + policy_base();
+  const auto first = walled("port0", 1, "10.0.0.1"), next = walled("port1", 1, "10.0.0.2");
+  const auto passing = walled("port2", 2, "10.0.0.3");
+  take(run_nft(NftCall::transaction(base + port_ruleset(kOptions, first))));
+  CHECK(differences(base + port_ruleset(kOptions, first)).empty());
+  const NetworkPolicy policy{mac("02:d0:00:00:00:01"), {*Prefix::parse("10.2.0.0/24")}};
+  Gathered all;
+  all.transaction(1, port_removal("port0", 1));
+  all.transaction(2, port_ruleset(kOptions, next));
+  all.transaction(3, port_ruleset(kOptions, passing));
+  all.transaction(4, policy_hook() + policy_ruleset(vni(100), policy));
+  all.transaction(5, port_removal("port2", 2));
+  all.transaction(6, policy_hook_removal() + policy_removal(vni(100)));
+  all.transaction(7, port_ruleset(kOptions, next));
+  CHECK(all.carried_out().size() == 7);
+  CHECK(all.processes() == 1);
+  const auto found = differences(base + policy_hook_removal() + port_ruleset(kOptions, next));
+  for (const auto& one : found) UNSCOPED_INFO(one);
+  CHECK(found.empty());
 }
 
 }  // namespace
