@@ -7,9 +7,7 @@
 
 #include <array>
 #include <cerrno>
-#include <optional>
 
-#include "netlink/message.h"
 #include "netlink/system_error.h"
 #include "netlink/udp_socket.h"
 
@@ -18,8 +16,9 @@ namespace {
 
 constexpr int kAtOnce = 64;
 
-// The message, and behind it as much of the packet as fitted: its header, and UDP's.
-std::optional<TooBig> parse(ByteView message, const IpAddress& own) {
+}  // namespace
+
+std::optional<TooBig> parse_too_big(ByteView message, const IpAddress& own) {
   const auto icmp = load<icmp6_hdr>(message);
   if (!icmp || icmp->icmp6_type != ICMP6_PACKET_TOO_BIG) return std::nullopt;
   message = message.subspan(sizeof *icmp);
@@ -32,8 +31,6 @@ std::optional<TooBig> parse(ByteView message, const IpAddress& own) {
   if (!udp || address(ip->ip6_src) != own) return std::nullopt;
   return TooBig{{*address(ip->ip6_dst), ntohs(udp->uh_dport)}, ntohl(icmp->icmp6_mtu)};
 }
-
-}  // namespace
 
 Result<TooBigSocket> TooBigSocket::open(const IpAddress& own) {
   FileDescriptor fd{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6)};
@@ -56,7 +53,8 @@ Result<bool> TooBigSocket::read(std::vector<TooBig>& out) {
     if (length < 0 && errno == EINTR) continue;
     if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     if (length < 0) return system_error("read from an ICMPv6 socket", errno);
-    if (const auto told = parse(std::span{buffer}.first(static_cast<std::size_t>(length)), own_))
+    if (const auto told =
+            parse_too_big(std::span{buffer}.first(static_cast<std::size_t>(length)), own_))
       out.push_back(*told);
   }
   return true;

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/result.h"
 #include "core/vtep.h"
 #include "netlink/file_descriptor.h"
+#include "netlink/message.h"
 
 namespace dove::netlink {
 
@@ -16,6 +18,9 @@ struct TooBig {
   std::uint32_t mtu = 0;  // that it did not fit into
   friend bool operator==(const TooBig&, const TooBig&) = default;
 };
+
+// A message, and behind it as much of the packet as fitted; of packets from `own` only.
+std::optional<TooBig> parse_too_big(ByteView message, const IpAddress& own);
 
 // Not thread-safe. Never blocks.
 class TooBigSocket {

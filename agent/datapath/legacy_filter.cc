@@ -79,45 +79,55 @@ std::optional<Table<Version>> read_table() {
 
 // False: it would reach beyond the end.
 template <class T>
-bool read_at(const std::vector<std::byte>& bytes, std::size_t place, T& value) {
+bool read_at(std::span<const std::byte> bytes, std::size_t place, T& value) {
   if (place > bytes.size() || bytes.size() - place < sizeof(T)) return false;
   std::memcpy(&value, bytes.data() + place, sizeof(T));
   return true;
 }
 
-template <class Version>
-bool drops(const Table<Version>& table) {
-  const std::size_t last = table.info.underflow[NF_INET_FORWARD];
-  typename Version::Entry entry;
+template <class Entry>
+bool drops(std::span<const std::byte> entries, std::size_t policy) {
+  Entry entry;
   xt_standard_target target;
-  return read_at(table.entries, last, entry) &&
-         read_at(table.entries, last + entry.target_offset, target) &&
-         target.verdict == -NF_DROP - 1;
+  return read_at(entries, policy, entry) &&
+         read_at(entries, policy + entry.target_offset, target) && target.verdict == -NF_DROP - 1;
 }
 
 // A chain begins with an entry whose target says that nothing should get there, and names it.
-template <class Version>
-std::set<std::string> chains_of(const Table<Version>& table) {
+template <class Entry>
+std::set<std::string> chains_of(std::span<const std::byte> entries) {
   std::set<std::string> chains;
-  typename Version::Entry entry;
-  for (std::size_t place = 0; read_at(table.entries, place, entry); place += entry.next_offset) {
+  Entry entry;
+  for (std::size_t place = 0; read_at(entries, place, entry); place += entry.next_offset) {
     if (entry.next_offset == 0) break;
     xt_error_target target;
-    if (read_at(table.entries, place + entry.target_offset, target) &&
+    if (read_at(entries, place + entry.target_offset, target) &&
         std::strcmp(target.target.u.user.name, XT_ERROR_TARGET) == 0)
       chains.emplace(target.errorname, strnlen(target.errorname, sizeof target.errorname));
   }
   return chains;
 }
 
+template <class Entry>
+LegacyFilter parse(std::span<const std::byte> entries, std::size_t policy) {
+  return {.drops_forwarded = drops<Entry>(entries, policy), .chains = chains_of<Entry>(entries)};
+}
+
 template <class Version>
 LegacyFilter filter() {
   const auto table = read_table<Version>();
   if (!table) return {};
-  return {.drops_forwarded = drops(*table), .chains = chains_of(*table)};
+  return parse<typename Version::Entry>(table->entries, table->info.underflow[NF_INET_FORWARD]);
 }
 
 }  // namespace
+
+LegacyFilter parse_ipv4_filter(std::span<const std::byte> entries, std::size_t policy) {
+  return parse<ipt_entry>(entries, policy);
+}
+LegacyFilter parse_ipv6_filter(std::span<const std::byte> entries, std::size_t policy) {
+  return parse<ip6t_entry>(entries, policy);
+}
 
 LegacyFilters legacy_filters() { return {.ipv4 = filter<Ipv4>(), .ipv6 = filter<Ipv6>()}; }
 

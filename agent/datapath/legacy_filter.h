@@ -4,7 +4,9 @@
 // at work: not on the loop thread.
 #pragma once
 
+#include <cstddef>
 #include <set>
+#include <span>
 #include <string>
 
 namespace dove::agent {
@@ -19,5 +21,9 @@ struct LegacyFilters {
   LegacyFilter ipv4, ipv6;
 };
 LegacyFilters legacy_filters();
+
+// The entries of a table as the kernel gives them, `policy` being where FORWARD's is.
+LegacyFilter parse_ipv4_filter(std::span<const std::byte> entries, std::size_t policy);
+LegacyFilter parse_ipv6_filter(std::span<const std::byte> entries, std::size_t policy);
 
 }  // namespace dove::agent
