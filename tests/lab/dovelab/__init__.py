@@ -7,6 +7,7 @@
     cold      making a pair of guests strangers, and asserting that they are
     traffic   pings with each packet's time, TCP and UDP exchanges
     frames    building and reading Ethernet, ARP, ND, VXLAN
+    again     frames that come again and again
     keepalived   VRRP in guests
     http2     a gRPC client that keeps to no rule
     metrics   figures for Prometheus, parsed strictly
