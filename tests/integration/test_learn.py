@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from dovelab import frames, traffic, wait_until
+from dovelab import cold, frames, traffic, wait_until
 from dovelab.capture import Capture
 from dovelab.run import run
 
@@ -199,6 +199,41 @@ def test_a_dhcp_client_loses_not_even_its_first_word(lab):
         wait_until("it is learned", lambda: client in endpoints(lab), 5)
         known.send_frames([answer])
         wait_until("the answer is there", lambda: seen.count("a", b"<offer>"), 5)
+
+
+def first_word(lab, number, to, tag):
+    """Of one behind a's port whom nobody has heard, to a guest's own MAC; as an Ethernet frame."""
+    packet = frames.udp_packet(f"10.1.0.{number}", to.ipv4, 7, 7, tag)
+    mac = MAC.format(number)
+    lab.guests["a"].send_frames([frames.ethernet(to.mac, mac, frames.ETH_IPV4, packet)])
+    wait_until("it is learned", lambda: mac in endpoints(lab), 5)
+
+
+def test_a_first_word_passes_no_entry_for_the_router(lab):
+    """What is kept back and said again comes from its guest: the kernel's entry for a MAC in
+    another network is not for it. The control is one by an entry in its own."""
+    host, known, far = lab.hosts["h1"], lab.guests["known"], lab.guests["far"]
+    answers(lab, "a", "known")
+    wait_until("there is an entry", lambda: host.remote_fdb(100, known.mac))
+    cold.remove_entries(host, 100, {far.mac}, {far.ipv4, far.ipv6})
+    run("bridge", "-n", host.netns, "fdb", "replace", far.mac, "dev", "dvx100", "dst",
+        far.host.vtep, "vni", far.vni, "self", "dynamic")
+
+    def leads_there():
+        return [row.get("vni") for row in host.remote_fdb(100, far.mac)] == [far.vni]
+    assert leads_there()
+    before = host.counters()["wall_unrouted_sent"]
+    with Capture.of_guests([known, far]) as seen:
+        first_word(lab, 0x90, far, b"<into the other network>")
+        wait_until("it is dropped, or there", lambda: seen.count("far", b"<into the other network>")
+                   or host.counters()["wall_unrouted_sent"] > before)
+        assert leads_there()
+        first_word(lab, 0x91, known, b"<within its own>")
+        wait_until("the control is there", lambda: seen.count("known", b"<within its own>"))
+        time.sleep(0.2)  # for what must not come
+    assert seen.count("far", b"<into the other network>") == 0
+    assert seen.count("known", b"<within its own>") == 1
+    assert host.counters()["wall_unrouted_sent"] == before + 1
 
 
 def test_the_silent_leave_and_the_quiet_stay(lab):
