@@ -212,7 +212,7 @@ def test_tcp_beyond_loopback_needs_a_word(lab, tmp_path):
 def bare(lab):
     """A host on the underlay where no doved runs: its namespace and its address."""
     name = f"{lab.name}-bare"
-    lab._connect(name, "bare", "10.99.0.89")
+    lab.connect(name, "bare", "10.99.0.89")
     return name, "10.99.0.89"
 
 
@@ -260,7 +260,7 @@ def test_a_cloned_host_is_told_so(lab, tmp_path):
     """A second live session of the same name is refused, naming the first; the first goes on."""
     host = lab.hosts["h1"]
     name = f"{lab.name}-clone"
-    lab._connect(name, "clone", "10.99.0.88")
+    lab.connect(name, "clone", "10.99.0.88")
     argv = doved(lab, tmp_path, host="h1", local="10.99.0.88", socket=tmp_path / "s")
     clone = subprocess.Popen(lab.journal.recorded("clone", ["ip", "netns", "exec", name, *argv]),
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -16,6 +16,7 @@ from mtu_lab import MTU, labs, overhead
 from test_routed_underlay import change_routes, red
 
 # h1 has no guest of green-net: what its guests send there carries the VNI of no device of its own.
+pytestmark = pytest.mark.alone
 LAB = labs(["h1", "h2", "h3"], ["red1", "red2", "red3", "green2"])["ipv6"]
 SMALLEST = 1280  # RFC 8200 5
 RATE = 20000
@@ -27,7 +28,7 @@ PROBES_A_SECOND = 100
 def forger(lab):
     """A namespace on the underlay, in which nobody is."""
     name = f"{lab.name}-forger"
-    lab._connect(name, "forger", "10.99.0.66")
+    lab.connect(name, "forger", "10.99.0.66")
     return name
 
 

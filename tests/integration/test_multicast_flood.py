@@ -10,6 +10,7 @@ import test_multicast
 from dovelab import again, cold, frames, scan
 from test_multicast import GROUPS, Listener, arrivals, leads_to, send
 
+pytestmark = pytest.mark.alone
 LAB = test_multicast.LAB
 RATE = 5000
 COUNT = 200

@@ -120,7 +120,7 @@ class Lab:
         if self.spec["router"]:
             for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
                 netns.sysctl(self.underlay, key, 1)
-        self._connect(self.controller.netns, "controller", specs.CONTROLLER)
+        self.connect(self.controller.netns, "controller", specs.CONTROLLER)
         for index, host in enumerate(self.hosts.values()):
             self._connect_host(host, index)
         self.set_br_netfilter(self.spec["br_netfilter"])
@@ -129,7 +129,7 @@ class Lab:
         """The controller is reached by IPv4, whatever the tunnels go over."""
         v6, router = ":" in host.vtep, self.spec["router"]
         subnets = specs.subnets_of_host(index, router)
-        self._connect(host.netns, host.name,
+        self.connect(host.netns, host.name,
                       specs.address_of_host(index, router) if v6 else host.vtep,
                       leg=subnets if router else None)
         if v6:
@@ -144,7 +144,7 @@ class Lab:
             for family in ("iptables", "ip6tables", "arptables"):
                 netns.sysctl(host.netns, f"bridge.bridge-nf-call-{family}", value)
 
-    def _connect(self, name, port, address, leg=None):
+    def connect(self, name, port, address, leg=None):
         """To the bridge that is the underlay or, with the subnets of a `leg`, to a router."""
         self._make_netns(name)
         where = [] if leg else ["master", "br0"]
