@@ -31,7 +31,7 @@ def wait_connected(lab):
     wait_until("all are connected", lambda: set(states(lab).values()) == {"connected"}, 20)
     for host in lab.hosts.values():
         host.wait_connected()
-        host.wait_applied(lab.revision())
+    lab.dovectl("-wait=30", "sync")
 
 
 def wait_known(lab):

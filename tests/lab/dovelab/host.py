@@ -62,9 +62,13 @@ class Host:
         return {item["name"]: item["value"] for item in self.show("counters")}
 
     def wait_applied(self, revision, timeout=10):
-        """Waits until this host has applied everything up to a revision of the store."""
-        wait_until(f"{self.name} has applied revision {revision}",
-                   lambda: (self.status() or {}).get("applied", 0) >= revision, timeout)
+        """Waits until this host has applied everything up to a revision of the store, which must be one
+        that it is told of."""
+        try:
+            wait_until(f"{self.name} has applied revision {revision}",
+                       lambda: (self.status() or {}).get("applied", 0) >= revision, timeout)
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}: {self.status()}") from None
 
     def wait_ports(self, timeout=20):
         """Until every port is on its bridge: after a start that takes until its walls stand."""
