@@ -285,6 +285,8 @@ void Datapath::remove_network(Vni vni) {
   state_->routers.erase(vni);
   state_->adopted.erase(vni);
   state_->devices_put_back.erase(vni);
+  state_->devices_were_down.erase(vni);
+  state_->devices_problems.erase(vni);
   state_->devices.remove_later(vni, Clock::now());
   state_->schedule_removal();
 }
@@ -394,7 +396,10 @@ unsigned Datapath::guest_mtu() const noexcept { return state_->guest_mtu(); }
 void Datapath::set_peers(std::vector<IpAddress> vteps) { state_->set_peers(std::move(vteps)); }
 
 std::string Datapath::problem() const {
-  return state_->walls_problem.empty() ? state_->punt_problem : state_->walls_problem;
+  for (const auto* problem : {&state_->walls_problem, &state_->punt_problem})
+    if (!problem->empty()) return *problem;
+  const auto& networks = state_->devices_problems;
+  return networks.empty() ? std::string{} : networks.begin()->second;
 }
 
 const std::vector<std::string>& Datapath::notes() const noexcept { return state_->notes; }

@@ -140,7 +140,7 @@ void Datapath::State::on_change(const netlink::LinkChanged& change) {
 
 void Datapath::State::overlay_changed(Vni vni, const netlink::Link& link) {
   if (was_just_put_back(vni)) {
-    if (!link.up) query_network(vni);
+    if (!link.up) devices_were_down.insert(vni);
     return look_at_devices_later(vni);
   }
   if (devices.is_spoilt(vni)) return overlay_spoilt(vni);
@@ -180,11 +180,18 @@ void Datapath::State::put_devices_right(Vni vni) {
   if (!parts.programmer.has(vni)) return;
   if (!has_devices(vni)) return overlay_gone(vni);
   if (devices.is_spoilt(vni)) return overlay_spoilt(vni);
-  const auto found = devices.differences(vni);
-  if (found.empty()) return;
-  if (auto status = devices.mend(vni); !status) trouble(status.error().message);
-  put_right(vni, fmt::format("{} by somebody else's doing: put right", found.front().what));
-  query_network(vni);
+  devices_problems.erase(vni);
+  const bool were_down = devices_were_down.erase(vni) != 0;
+  auto found = devices.differences(vni);
+  std::erase_if(found, [](const auto& one) { return !one.problem.empty(); });
+  if (!found.empty()) {
+    devices_put_back.insert_or_assign(vni, Clock::now());
+    if (auto status = devices.mend(vni); !status)
+      trouble(status.error().message);
+    else
+      put_right(vni, fmt::format("{} by somebody else's doing: put right", found.front().what));
+  }
+  if (were_down || !found.empty()) query_network(vni);
 }
 
 // It goes; the word of that has it made again with its own name.
@@ -231,16 +238,27 @@ void Datapath::State::overlay_gone(Vni vni) {
   if (!parts.programmer.has(vni)) return;  // our own removal
   if (has_devices(vni)) return;
   if (was_just_put_back(vni)) return look_at_devices_later(vni);
-  put_right(vni, fmt::format("a device of network {} was removed by somebody else: made again",
-                             vni.value()));
-  if (auto status = remake_network(vni); !status) trouble(status.error().message);
+  remake_devices(vni, fmt::format("a device of network {} was removed", vni.value()));
 }
 
 // Its entries go with it, and come back as they are needed.
 void Datapath::State::overlay_spoilt(Vni vni) {
   if (!parts.programmer.has(vni)) return;
-  put_right(vni, fmt::format("{} was changed by somebody else: made again", vxlan_name(vni)));
-  if (auto status = remake_network(vni); !status) trouble(status.error().message);
+  remake_devices(vni, vxlan_name(vni) + " was changed");
+}
+
+// Where that fails, by a foreign device of the same name for instance, it is tried again each
+// second.
+void Datapath::State::remake_devices(Vni vni, const std::string& what) {
+  devices_put_back.insert_or_assign(vni, Clock::now());
+  const auto status = remake_network(vni);
+  if (!status) trouble(status.error().message);
+  if (has_devices(vni) && !devices.is_spoilt(vni)) {
+    devices_problems.erase(vni);
+    return put_right(vni, what + " by somebody else: made again");
+  }
+  devices_problems.insert_or_assign(vni, status ? what : status.error().message);
+  look_at_devices_later(vni);
 }
 
 void Datapath::State::punt_changed() {
@@ -305,9 +323,14 @@ Status Datapath::State::open_punt() {
   if (!punt) return punt.error();
   parts.punt.emplace(std::move(*punt));
   punt_reader.emplace(parts.punt->tun(), options.local.address.family(), mtu.smallest);
-  for (const Vni vni : devices.networks())
-    if (parts.programmer.has(vni))  // or it waits to be removed
-      if (auto set = set_punt(vni); !set) return set;
+  for (const Vni vni : devices.networks()) {
+    // One that waits to be removed has none; one that is to be made again gets it then.
+    if (!parts.programmer.has(vni) || !has_devices(vni)) continue;
+    if (auto set = set_punt(vni); !set) {
+      trouble(set.error().message);  // of no other's concern
+      suspect(vni);
+    }
+  }
   for (const auto& [vni, router] : routers)
     if (auto set = set_router(vni); !set) trouble(set.error().message);  // of no other's concern
   return {};

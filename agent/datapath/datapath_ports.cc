@@ -242,8 +242,8 @@ void Datapath::State::port_link_gone(IfIndex index) {
 
 // A device of the port's name is there again; its walls have stood all the time.
 void Datapath::State::port_returned(Port& port) {
+  if (!has_devices(port.shown.guest.vni)) return;  // remake_network() comes back to it
   const auto* overlay = devices.find(port.shown.guest.vni);
-  if (overlay == nullptr) return;
   auto device = parts.guest_ports.take(port.shown.device, *overlay, parts.underlay);
   if (!device) return trouble(device.error().message);
   port.device = std::move(*device);

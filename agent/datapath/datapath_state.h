@@ -133,6 +133,7 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   void overlay_changed(Vni vni, const netlink::Link& link);
   void overlay_gone(Vni vni);
   void overlay_spoilt(Vni vni);
+  void remake_devices(Vni vni, const std::string& what);
   void watch_punt();
   void remake_punt();
   Status open_punt();
@@ -298,6 +299,8 @@ struct Datapath::State : std::enable_shared_from_this<Datapath::State> {
   asio::steady_timer devices_timer;
   std::map<Vni, TimePoint> devices_put_back;  // when a foreign hand's doing was last undone
   std::set<Vni> devices_due;                  // to be looked at when they may be put back again
+  std::set<Vni> devices_were_down;            // meanwhile: their bridges have forgotten who listens
+  std::map<Vni, std::string> devices_problems;
   asio::steady_timer walls_timer;
   asio::steady_timer mtu_timer;
   bool mtu_check_due = false;

@@ -58,9 +58,11 @@ Result<netlink::FileDescriptor> lock(std::string_view name, int flags,
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
   for (auto waited = 0ms; waited <= patience; waited += kLockPause) {
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return lock;
+    if (errno != EADDRINUSE)
+      return Error{ErrorCode::kSystem, fmt::format("bind: {}", strerror(errno)), errno};
     std::this_thread::sleep_for(kLockPause);
   }
-  return Error{ErrorCode::kConflict, held, errno};
+  return Error{ErrorCode::kConflict, held, EADDRINUSE};
 }
 
 }  // namespace

@@ -78,7 +78,10 @@ Status Programmer::set_punt(Vni vni, const IpAddress& gateway, IfIndex via) {
   const auto adopted = std::exchange(network.punts, {wanted});
   const bool through_another =
       std::any_of(adopted.begin(), adopted.end(), [&](const auto& old) { return old.via != via; });
-  if (through_another) delete_default(network);
+  if (through_another) {
+    delete_default(network);
+    (void)batch_.commit();  // it may have gone with its device
+  }
   netlink::add(batch_, Change::kAppend, wanted);
   for (const auto& old : adopted)
     if (!through_another && old.destination != gateway) netlink::add(batch_, Change::kDelete, old);

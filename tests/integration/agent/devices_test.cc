@@ -362,6 +362,29 @@ TEST_CASE("a punt that goes comes back, whatever else changes meanwhile") {
   CHECK(host.until([] { return link("dvpunt").at("mtu") == 1400; }));
 }
 
+TEST_CASE("a bridge whose name somebody takes comes back when that is free; others miss nothing") {
+  Underlay underlay;
+  Switch host;
+  host->start();
+  take(host->add_network(vni(100)));
+  take(host->add_network(vni(101)));
+  host.run_for(std::chrono::milliseconds{100});
+  run("ip link del dvbr100");
+  run("ip link add dvbr100 type veth peer name other");
+  CHECK(host.until([&] { return host->problem().find("dvbr100") != std::string::npos; }));
+  run("ip link del dvpunt");
+  CHECK(host.until([&] {
+    return run("bridge fdb show dev dvx101")
+               .find("00:00:00:00:00:00 dst 169.254.77.65 via dvpunt") != std::string::npos;
+  }));
+  run("ip link del dvbr100");
+  CHECK(host.until([&] {
+    return succeeds("ip link show dvx100") && link("dvx100").value("master", "") == "dvbr100" &&
+           host->problem().empty();
+  }));
+  CHECK(run("bridge fdb show dev dvx100").find("via dvpunt") != std::string::npos);
+}
+
 TEST_CASE(
     "a bridge that somebody removes is made again with its ports, and nothing else is complained "
     "of") {

@@ -108,7 +108,7 @@ class Switch {
 
   // Runs the loop until `check` says so; false when `patience` is over.
   bool until(const std::function<bool()>& check,
-             std::chrono::milliseconds patience = std::chrono::milliseconds{3000});
+             std::chrono::milliseconds patience = std::chrono::seconds{10});
   void run_for(std::chrono::milliseconds time);
   // With port security when the guest's own addresses are given.
   Result<DatapathPort> add_port(const std::string& device, const MacKey& guest,
