@@ -100,11 +100,18 @@ lab_alone() {
   lab_part "$preset" "lab-$preset-alone" -m alone "$@"
 }
 
-lab_part() {
+# What came of it is in the results by this name.
+lab_pytest() {
   local preset=$1 name=$2
   shift 2
   DOVE_BIN=$PWD/build/$preset/bin /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider \
     --junitxml="$results/$name.xml" "$@"
+}
+
+lab_part() {
+  local preset=$1 name=$2
+  shift 2
+  lab_pytest "$preset" "$name" "$@"
   [[ $? -le 1 ]] || note_failure "$name-run"  # no test at all, or none could be run
   reports+=("$results/$name.xml")
 }
@@ -118,8 +125,7 @@ lab_again() {
   mapfile -t modules < <(/usr/bin/python3 tests/totals.py --failed "$results/$name.xml")
   [[ ${#modules[@]} -gt 0 ]] || return 0
   step "once more, alone: ${modules[*]}"
-  DOVE_BIN=$PWD/build/$preset/bin /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider \
-    --junitxml="$results/$name-again.xml" -m "not alone" "${modules[@]}"
+  lab_pytest "$preset" "$name-again" -m "not alone" "${modules[@]}"
 }
 
 fuzz_one() {

@@ -15,8 +15,8 @@ from dovelab.capture import Capture
 from mtu_lab import MTU, labs, overhead
 from test_routed_underlay import change_routes, red
 
-# h1 has no guest of green-net: what its guests send there carries the VNI of no device of its own.
 pytestmark = pytest.mark.alone
+# h1 has no guest of green-net: what its guests send there carries the VNI of no device of its own.
 LAB = labs(["h1", "h2", "h3"], ["red1", "red2", "red3", "green2"])["ipv6"]
 SMALLEST = 1280  # RFC 8200 5
 RATE = 20000

@@ -130,8 +130,8 @@ class Lab:
         v6, router = ":" in host.vtep, self.spec["router"]
         subnets = specs.subnets_of_host(index, router)
         self.connect(host.netns, host.name,
-                      specs.address_of_host(index, router) if v6 else host.vtep,
-                      leg=subnets if router else None)
+                     specs.address_of_host(index, router) if v6 else host.vtep,
+                     leg=subnets if router else None)
         if v6:
             host.ip("address", "add", f"{host.vtep}/64", "dev", "eth0", "nodad")
             host.ip("route", "add", "default", "via", subnets[1][1])
